@@ -1,0 +1,462 @@
+"""Primitive: one differentiable operation, its rules, and the act of recording it.
+
+An operation's array arguments are positional, its parameters are keywords. Its rules are plain
+NumPy functions whose argument names say what they need; see `Rule`.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
+from operator import itemgetter
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from tensorgrad.engine.modes import is_recording
+from tensorgrad.engine.node import Node
+from tensorgrad.engine.tensor import Tensor
+from tensorgrad.errors import IndexingError, ShapeError, TensorgradError, UnsupportedError, explain
+from tensorgrad.typing import Array, Draw
+
+# One case to try an operation on: its positional and its keyword arguments.
+Case = tuple[tuple[Any, ...], dict[str, Any]]
+Samples = Callable[[Draw], Case]
+
+# Every operation by its name, and the operation that answers for a function of NumPy.
+REGISTRY: dict[str, "Operation"] = {}
+NUMPY: dict[Callable[..., Any], "Operation"] = {}
+NO_PARAMS: dict[str, Any] = {}
+
+
+class Operation:
+    """What the registry knows of a public function: how to call it, and how to test it.
+
+    Attributes
+    ----------
+    name
+        Unique in the registry; shown in pictures and errors.
+    fun
+        The function itself.
+    samples
+        Draws arguments to try it on.
+    reference
+        An independent implementation to compare values with.
+    kind
+        ``elementwise``, ``linear``, ``bilinear``, ``general``, ``constant``, or ``composite``: written
+        with other operations, and so without rules of its own.
+    differentiable
+        Whether results depend smoothly on the arguments, so that the laws of derivatives apply.
+    """
+
+    kind = "composite"
+
+    def __init__(
+        self,
+        name: str,
+        fun: Callable[..., Any],
+        samples: Samples,
+        reference: Callable[..., Any],
+        numpy: Sequence[Callable[..., Any]] = (),
+    ) -> None:
+        self.name = name
+        self.fun = fun
+        self.samples = samples
+        self.reference = reference
+        self.differentiable = self.kind != "constant"
+        if name in REGISTRY:
+            raise TensorgradError(explain("register", "An operation of this name exists.", name=name))
+        REGISTRY[name] = self
+        for function in numpy:
+            NUMPY[function] = self
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        return self.fun(*args, **params)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+class Constant(Operation):
+    """An operation with derivative zero wherever it has one: its results are constants."""
+
+    kind = "constant"
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Call the function on the bare values; arrays come back as constant Tensors."""
+        plain_args = [_unwrap(arg) for arg in args]
+        plain_params = {name: _unwrap(value) for name, value in params.items()}
+        try:
+            ans = self.fun(*plain_args, **plain_params)
+        except (ValueError, TypeError, IndexError) as error:
+            _fail(self, plain_args, plain_params, error)
+        return _wrap(ans)
+
+
+def _unwrap(arg: Any) -> Any:
+    if type(arg) is Tensor:
+        return arg._value
+    if type(arg) in (list, tuple):
+        return type(arg)(_unwrap(item) for item in arg)
+    return arg
+
+
+def _wrap(ans: Any) -> Any:
+    if isinstance(ans, (np.ndarray, np.generic)):
+        return Tensor(ans)
+    if type(ans) in (list, tuple):
+        return type(ans)(_wrap(item) for item in ans)
+    return ans
+
+
+class Rule:
+    """A formula, and where the engine finds what its argument names ask for.
+
+    The first argument is the cotangent ``g`` or the tangent ``t``. The others, in any number, are
+
+    - the operation's own array arguments, by name (``*xs`` as a tuple), and ``ans``, its result:
+      these values are saved when the operation is recorded;
+    - ``x_shape`` for an array argument ``x``: its shape, which keeps no value alive;
+    - ``argnum``: which argument this is about, for a rule that serves all of them;
+    - after those, the operation's parameters, or ``**params`` for all of them.
+    """
+
+    __slots__ = ("argnum", "everything", "formula", "needs", "params")
+
+    def __init__(
+        self,
+        formula: Callable[..., Any],
+        needs: Sequence[str] = (),
+        params: Sequence[str] = (),
+        *,
+        everything: bool = True,
+        argnum: bool = False,
+    ) -> None:
+        self.formula = formula
+        self.needs = tuple(needs)
+        self.params = tuple(params)
+        self.everything = everything
+        self.argnum = argnum
+
+    @classmethod
+    def read(cls, formula: Callable[..., Any], arrays: Sequence[str], primitive: str) -> "Rule":
+        """Make a rule of a formula by reading its signature."""
+        known = {"ans", *arrays, *(f"{name}_shape" for name in arrays)}
+        _, *rest = signature(formula).parameters.values()
+        names = [p.name for p in rest if p.kind is not Parameter.VAR_KEYWORD and p.name != "argnum"]
+        needs = [name for name in names if name in known]
+        params = [name for name in names if name not in known]
+        if names != [*needs, *params]:
+            raise TensorgradError(
+                explain(primitive, "A rule names arrays first, then parameters.", rule=str(signature(formula)))
+            )
+        return cls(
+            formula,
+            needs,
+            params,
+            everything=any(p.kind is Parameter.VAR_KEYWORD for p in rest),
+            argnum=any(p.name == "argnum" for p in rest),
+        )
+
+    def compile(self, layout: Sequence[str]) -> "Compiled":
+        """Return ``apply(seed, saved, params, argnum)`` for nodes whose saved values lie as in layout."""
+        formula = self.formula
+        places = [layout.index(name) for name in self.needs]
+        if self.argnum or self.everything or self.params:
+            pick = _picker(places)
+
+            def with_params(seed: Array, saved: Any, params: dict[str, Any], argnum: int) -> Array:
+                named = params if self.everything else {name: params[name] for name in self.params}
+                if self.argnum:
+                    named = {**named, "argnum": argnum}
+                return formula(seed, *pick(saved), **named)
+
+            return with_params
+        if not places:
+            return lambda seed, saved, params, argnum: formula(seed)
+        if len(places) == 1:
+            (i,) = places
+            return lambda seed, saved, params, argnum: formula(seed, saved[i])
+        pick = _picker(places)
+        return lambda seed, saved, params, argnum: formula(seed, *pick(saved))
+
+
+# Which arguments' values are kept, as a bit set, and how to pick what is saved.
+Plan = tuple[int, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
+# A rule made ready for the walks: (seed, saved values of the node, its params, argnum) -> cotangent or tangent
+Compiled = Callable[[Array, Any, dict[str, Any], int], Array]
+
+
+def _picker(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    if places:
+        (place,) = places
+        return lambda values: (values[place],)
+    return lambda values: ()
+
+
+class Primitive(Operation):
+    """An operation with rules: calling it on Tensors records a node.
+
+    ``vjps`` holds, for each array argument, the rule that pulls a cotangent of the result back to
+    it; ``jvps`` the rule that pushes its tangent forward. None declares an argument constant. One
+    rule that names ``argnum`` serves all arguments of a variadic operation. Where ``jointly_linear``
+    the operation itself, applied to all tangents at once, is the forward rule.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        fun: Callable[..., Any],
+        vjps: "Callable[..., Any] | Sequence[Callable[..., Any] | None]",
+        jvps: "Callable[..., Any] | Sequence[Callable[..., Any] | None]",
+        *,
+        kind: str,
+        samples: Samples,
+        reference: Callable[..., Any],
+        numpy: Sequence[Callable[..., Any]] = (),
+        view: bool = False,
+    ) -> None:
+        self.kind = kind
+        super().__init__(name, fun, samples, reference, numpy)
+        self.view = view
+        self.jointly_linear = kind == "linear"
+        self.arrays, self.variadic, _ = array_names(fun)
+        self.rules = {"vjp": self._rules(vjps), "jvp": self._rules(jvps)}
+        layout = dict.fromkeys(
+            need for rules in self.rules.values() for rule in rules if rule is not None for need in rule.needs
+        )
+        if self.jointly_linear and (len(self.arrays) > 1 or self.variadic):
+            layout |= dict.fromkeys(f"{array}_shape" for array in self.arrays)
+        self.layout = tuple(layout)
+        self.vjps, self.jvps = (
+            tuple(rule and rule.compile(self.layout) for rule in rules) for rules in self.rules.values()
+        )
+        self._plans: dict[int, Plan] = {}
+
+    def _rules(self, formulas: Any) -> tuple[Rule | None, ...]:
+        if callable(formulas):
+            formulas = [formulas]
+        return tuple(
+            Rule.read(f, self.arrays, self.name) if callable(f) else f for f in formulas
+        )
+
+    def vjp(self, argnum: int) -> Compiled | None:
+        """The rule that pulls a cotangent back to argument ``argnum``."""
+        return self.vjps[0 if self.variadic else argnum]
+
+    def jvp(self, argnum: int) -> Compiled | None:
+        """The rule that pushes a tangent of argument ``argnum`` forward."""
+        return self.jvps[0 if self.variadic else argnum]
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Compute the result, and record it if an argument is recorded.
+
+        Without any Tensor among the arguments the result is a plain array, as NumPy's would be.
+        """
+        values = []
+        parents = []
+        recorded = raw = 0  # bit sets over the arguments
+        bit = 1
+        tensors = False
+        for arg in args:
+            if type(arg) is Tensor:
+                tensors = True
+                node = arg._node
+                values.append(arg._value)
+                parents.append(node)
+                if node is not None:
+                    recorded |= bit
+            else:
+                values.append(arg)
+                parents.append(None)
+                if type(arg) is not float:
+                    raw |= bit
+            bit += bit
+        if params:
+            _refuse_tensors(self.name, params)
+        try:
+            ans = self.fun(*values, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            _fail(self, values, params, error)
+        if not recorded or not is_recording():
+            return Tensor(ans) if tensors else ans
+        plan = self._plans.get(recorded)
+        keeps, save = plan if plan is not None else self._plan(recorded)
+        if raw & keeps:  # somebody else may write to these later
+            values = [_copied(v) if raw & keeps & 1 << i else v for i, v in enumerate(values)]
+        node = Node(self, tuple(parents), params, save((None, ans, *values)), ans.shape, ans.dtype)
+        return Tensor(ans, node)
+
+    def _plan(self, recorded: int) -> Plan:
+        """Work out once what to save when just these arguments are recorded.
+
+        Returns the bit set of the arguments whose values are kept, and the function that takes
+        ``(None, ans, *values)`` to the tuple of saved values, laid out as ``layout`` with None for
+        what no rule will ask for.
+        """
+        needs: set[str] = set()
+        for argnum in range(1 if self.variadic else len(self.arrays)):
+            if self.variadic or recorded >> argnum & 1:
+                for rules in self.rules.values():
+                    rule = rules[argnum] if rules else None
+                    needs.update(rule.needs if rule is not None else ())
+        if self.jointly_linear:
+            needs.update(name for name in self.layout if name.endswith("_shape"))
+        if self.variadic:
+            keeps = -1 if self.arrays[0] in needs else 0
+        else:
+            keeps = sum(1 << i for i, name in enumerate(self.arrays) if name in needs)
+        if self.variadic or any(name.endswith("_shape") for name in needs):
+            plan = keeps, self._saver(needs)
+        else:
+            sources = {"ans": 1, **{name: 2 + i for i, name in enumerate(self.arrays)}}
+            plan = keeps, _picker([sources[name] if name in needs else 0 for name in self.layout])
+        self._plans[recorded] = plan
+        return plan
+
+    def _saver(self, needs: set[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+        def source(name: str) -> Callable[[tuple[Any, ...]], Any]:
+            if name not in needs:
+                return lambda all: None
+            if name == "ans":
+                return lambda all: all[1]
+            array = name.removesuffix("_shape")
+            if self.variadic:
+                return (lambda all: all[2:]) if array == name else lambda all: tuple(map(np.shape, all[2:]))
+            place = 2 + self.arrays.index(array)
+            return (lambda all: all[place]) if array == name else lambda all: np.shape(all[place])
+
+        sources = [source(name) for name in self.layout]
+        return lambda all: tuple([get(all) for get in sources])
+
+    def restore(self, node: Node, live: Any) -> tuple[Any, ...]:
+        """Return what ``node`` saved, as Tensors where the node that made a value is in ``live``."""
+
+        def handle(value: Array, maker: Node | None) -> Any:
+            return Tensor(value, maker) if maker is not None and maker in live else value
+
+        restored = []
+        for name, value in zip(self.layout, node.saved or (), strict=True):
+            if value is None or name.endswith("_shape"):
+                restored.append(value)
+            elif name == "ans":
+                restored.append(handle(value, node))
+            elif self.variadic:
+                restored.append(tuple(map(handle, value, node.parents)))
+            else:
+                restored.append(handle(value, node.parents[self.arrays.index(name)]))
+        return tuple(restored)
+
+
+class Unary(Primitive):
+    """A primitive of one array without parameters: the same recording, with nothing to loop over."""
+
+    def __call__(self, x: Any) -> Any:  # type: ignore[override]
+        """Compute the result, and record it if the argument is recorded."""
+        if type(x) is not Tensor:
+            return self.fun(x)
+        value, node = x._value, x._node
+        try:
+            ans = self.fun(value)
+        except (ValueError, TypeError, IndexError) as error:
+            _fail(self, [value], {}, error)
+        if node is None or not is_recording():
+            return Tensor(ans)
+        plan = self._plans.get(1)
+        pick = plan[1] if plan is not None else self._plan(1)[1]
+        return Tensor(ans, Node(self, (node,), NO_PARAMS, pick((None, ans, value)), ans.shape, ans.dtype))
+
+
+class Binary(Primitive):
+    """A primitive of two arrays without parameters: the same recording, with nothing to loop over."""
+
+    def __call__(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+        """Compute the result, and record it if an argument is recorded."""
+        recorded = raw = 0
+        left = right = None
+        if type(x) is Tensor:
+            left = x._node
+            x = x._value
+            if left is not None:
+                recorded = 1
+        else:
+            raw = 1
+        if type(y) is Tensor:
+            right = y._node
+            y = y._value
+            if right is not None:
+                recorded += 2
+        elif raw:
+            return self.fun(x, y)
+        else:
+            raw = 2
+        try:
+            ans = self.fun(x, y)
+        except (ValueError, TypeError, IndexError) as error:
+            _fail(self, [x, y], {}, error)
+        if not recorded or not is_recording():
+            return Tensor(ans)
+        plan = self._plans.get(recorded)
+        keeps, pick = plan if plan is not None else self._plan(recorded)
+        if raw & keeps:  # somebody else may write to it later
+            x, y = (_copied(x), y) if raw == 1 else (x, _copied(y))
+        return Tensor(ans, Node(self, (left, right), NO_PARAMS, pick((None, ans, x, y)), ans.shape, ans.dtype))
+
+
+class ArrayNames(NamedTuple):
+    """A function's array arguments, whether it takes any number of them, and its parameters."""
+
+    names: tuple[str, ...]
+    variadic: bool
+    params: tuple[str, ...]
+
+
+def array_names(fun: Callable[..., Any]) -> ArrayNames:
+    """Read off which arguments of a function are arrays (positional) and which parameters (keywords)."""
+    if isinstance(fun, np.ufunc):
+        return ArrayNames(("x", "y")[: fun.nin], variadic=False, params=())
+    args = signature(fun).parameters.values()
+    params = tuple(p.name for p in args if p.kind is Parameter.KEYWORD_ONLY)
+    variadic = tuple(p.name for p in args if p.kind is Parameter.VAR_POSITIONAL)
+    fixed = tuple(p.name for p in args if p.kind is Parameter.POSITIONAL_ONLY)
+    return ArrayNames(variadic or fixed, variadic=bool(variadic), params=params)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return np.array(value)
+    return value.copy() if hasattr(value, "copy") and not isinstance(value, np.generic) else value
+
+
+def _refuse_tensors(name: str, params: dict[str, Any]) -> None:
+    for key, value in params.items():
+        if type(value) is Tensor:
+            raise UnsupportedError(
+                explain(
+                    name,
+                    "A parameter is not differentiated.",
+                    f"Pass {key}.numpy() to use its value as a constant.",
+                    **{key: value},
+                )
+            )
+
+
+def _fail(operation: Operation, values: Sequence[Any], params: dict[str, Any], error: Exception) -> NoReturn:
+    """Raise an error of NumPy's again, saying what was called with which arguments."""
+    if isinstance(error, TensorgradError):
+        raise error
+    names: Sequence[str] = getattr(operation, "arrays", ())
+    if len(names) != len(values):
+        names = [f"{names[0] if names else 'x'}{i}" for i in range(len(values))]
+    shown: dict[str, Any] = {}
+    for name, value in zip(names, values, strict=True):
+        is_array = hasattr(value, "shape")
+        shown[f"{name}.shape" if is_array else name] = value.shape if is_array else value
+    kinds = {TypeError: UnsupportedError, IndexError: IndexingError, ValueError: ShapeError}
+    kind = next(ours for theirs, ours in kinds.items() if isinstance(error, theirs))
+    reason = str(error)
+    remedy = ""
+    if "broadcast" in reason:
+        remedy = "Sizes, aligned from the right, must be equal or 1: reshape or expand one argument."
+    reason = reason if reason.endswith(".") else reason + "."
+    raise kind(explain(operation.name, reason, remedy, **shown, **params)) from error

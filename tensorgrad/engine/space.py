@@ -1,0 +1,44 @@
+"""The vector space that cotangents and tangents live in, and the way back into it.
+
+Rules may be careless of broadcasting, precision and realness: `fit_cotangent` and `fit_tangent` put their
+results right, once, after every rule. All of it is written with NumPy's functions, so it serves
+arrays and Tensors alike.
+"""
+
+import numpy as np
+
+from tensorgrad.typing import Array, DTypeLike, Shape
+
+
+def zeros(shape: Shape, dtype: DTypeLike) -> Array:
+    """The zero vector: one stored number, broadcast to the shape."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def sum_to(g: Array, shape: Shape) -> Array:
+    """Sum over the axes along which an array of this shape was broadcast: the adjoint of that."""
+    lead = g.ndim - len(shape)
+    stretched = tuple(i + lead for i, side in enumerate(shape) if side == 1 and g.shape[i + lead] != 1)
+    g = np.sum(g, axis=(*range(lead), *stretched))
+    return np.reshape(g, shape) if stretched else g
+
+
+def cast(g: Array, dtype: DTypeLike) -> Array:
+    """Change precision, and take the real part where the space is real."""
+    if g.dtype.kind == "c" and dtype.kind != "c":
+        g = np.real(g)
+    return g.astype(dtype)
+
+
+def fit_cotangent(g: Array, shape: Shape, dtype: DTypeLike) -> Array:
+    """Put a cotangent back into the space of the argument it belongs to."""
+    if g.shape != shape:
+        g = sum_to(g, shape)
+    return g if g.dtype == dtype else cast(g, dtype)
+
+
+def fit_tangent(t: Array, shape: Shape, dtype: DTypeLike) -> Array:
+    """Put a tangent into the space of the result it belongs to."""
+    if t.shape != shape:
+        t = np.broadcast_to(t, shape)
+    return t if t.dtype == dtype else cast(t, dtype)

@@ -1,0 +1,236 @@
+"""Tensor: a value, and the node that recorded where it came from."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tensorgrad.engine.modes import is_recording
+from tensorgrad.engine.node import Leaf, Node
+from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
+from tensorgrad.typing import Array, ArrayLike, DTypeLike, Shape
+
+if TYPE_CHECKING:  # the methods live one layer up, which puts them on the class when it is imported
+    from tensorgrad.ops.methods import Methods
+else:
+    Methods = object
+
+
+class Tensor(Methods):
+    """An array whose history is recorded, so that it can be differentiated.
+
+    A Tensor is a handle: the pair of a value and the `Node` that made it (None for a constant).
+    Make one with `tensorgrad.tensor`; NumPy's functions, operators and methods make the others.
+    """
+
+    __slots__ = ("__weakref__", "_node", "_value")
+    __hash__ = None  # type: ignore[assignment]  # == compares elementwise, as for numpy.ndarray
+
+    def __init__(self, value: Array, node: Node | None = None) -> None:
+        self._value = value
+        self._node = node
+
+    # ---- what it is -------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Shape:
+        """The side lengths."""
+        return self._value.shape
+
+    @property
+    def dtype(self) -> DTypeLike:
+        """The NumPy dtype of the entries."""
+        return self._value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._value.size
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one entry."""
+        return self._value.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all entries."""
+        return self._value.nbytes
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded."""
+        return self._node is not None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self._node is None or isinstance(self._node, Leaf)
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """The gradient that ``backward()`` has added up in this leaf; None before the first.
+
+        The gradient of a real loss L with respect to a complex leaf is dL/dRe + i dL/dIm.
+        """
+        return self._node.grad if isinstance(self._node, Leaf) else None
+
+    @grad.setter
+    def grad(self, value: "Tensor | ArrayLike | None") -> None:
+        if not isinstance(self._node, Leaf):
+            raise GraphError(
+                explain(
+                    "grad",
+                    "Only a leaf made with requires_grad=True holds a gradient.",
+                    "Use tg.grad or tg.vjp for the gradient of another tensor.",
+                    requires_grad=self.requires_grad,
+                )
+            )
+        if value is not None:
+            value = value.detach() if isinstance(value, Tensor) else Tensor(np.array(value))
+            if value.shape != self.shape:
+                raise ShapeError(
+                    explain(
+                        "grad",
+                        "A gradient has the shape of its tensor.",
+                        "Reshape it first.",
+                        shape=value.shape,
+                        expected=self.shape,
+                    )
+                )
+        self._node.grad = value
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(")
+        notes = [body]
+        if self.dtype not in (np.dtype(float), np.dtype(bool), np.dtype(int), np.dtype(complex)):
+            notes.append(f"dtype={self.dtype}")
+        if isinstance(self._node, Leaf):
+            notes.append("requires_grad=True")
+        elif self._node is not None and self._node.primitive is not None:
+            notes.append(f"op={self._node.primitive.name}")
+        return f"tensor({', '.join(notes)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value.item() if self.ndim == 0 else self.numpy(), spec) if spec else str(self)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    # ---- ways out of the graph --------------------------------------------------------------------
+
+    def numpy(self) -> Array:
+        """Return the value as a read-only array, without a copy and without the history."""
+        view = np.asarray(self._value).view() if isinstance(self._value, np.generic) else self._value.view()
+        if isinstance(view, np.ndarray):
+            view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """Return the only entry as a Python number, without the history."""
+        return self._value.item()
+
+    def tolist(self) -> Any:
+        """Return the entries as nested lists of Python numbers, without the history."""
+        return self._value.tolist()
+
+    def detach(self) -> "Tensor":
+        """Return a constant with the same value."""
+        return Tensor(self._value)
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+        self._refuse("numpy.array", "Use np.stack or np.concatenate for several tensors, x.numpy() for the value.")
+        if dtype is None or np.dtype(dtype) == self.dtype:
+            return np.array(self._value) if copy else self.numpy()
+        return np.asarray(self._value).astype(dtype)
+
+    def __float__(self) -> float:
+        self._refuse("float", "Use x.item() for the number, np.sin(x) in place of math.sin(x).")
+        return float(self._value)
+
+    def __complex__(self) -> complex:
+        self._refuse("complex", "Use x.item() for the number.")
+        return complex(self._value)
+
+    def __int__(self) -> int:
+        self._refuse("int", "Use int(x.item()) for the number.")
+        return int(self._value)
+
+    def __index__(self) -> int:
+        return self._value.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def _refuse(self, conversion: str, remedy: str) -> None:
+        if self._node is not None and is_recording():
+            raise UnsupportedError(
+                explain(
+                    conversion,
+                    "The conversion of a recorded tensor would silently drop its gradient.",
+                    remedy,
+                    shape=self.shape,
+                    requires_grad=True,
+                )
+            )
+
+
+def own(data: ArrayLike, dtype: DTypeLike = None) -> Array:
+    """Copy data into an array nobody else can write to; a duck array is copied as what it is."""
+    if isinstance(data, Tensor):
+        data = data._value
+    if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
+        return data.copy() if dtype is None else data.astype(dtype)
+    return np.array(data, dtype=dtype)
+
+
+def require_differentiable(operation: str, dtype: DTypeLike, name: str = "dtype") -> None:
+    """Raise unless values of this dtype have derivatives."""
+    if dtype.kind not in "fc":
+        raise UnsupportedError(
+            explain(
+                operation,
+                "Only floating-point and complex values have a gradient.",
+                "Pass floats, as in 3.0 or x.astype(float).",
+                **{name: str(dtype)},
+            )
+        )
+
+
+def tensor(data: ArrayLike, dtype: DTypeLike = None, *, requires_grad: bool = False) -> Tensor:
+    """Copy data into a Tensor.
+
+    Parameters
+    ----------
+    data
+        Numbers, nested sequences, arrays or Tensors (whose history is left behind).
+    dtype
+        The dtype of the result; what NumPy would choose by default.
+    requires_grad
+        Whether to record what is computed from it, so that ``backward()`` can fill ``.grad``.
+
+    Raises
+    ------
+    UnsupportedError
+        If gradients are asked for of integers or booleans.
+
+    Examples
+    --------
+    >>> import tensorgrad as tg
+    >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    value = own(data, dtype)
+    if not requires_grad:
+        return Tensor(value)
+    require_differentiable("tensor", value.dtype)
+    return Tensor(value, Leaf(value))

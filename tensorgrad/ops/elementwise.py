@@ -1,0 +1,369 @@
+"""Functions of each entry: NumPy's ufuncs, and the few elementwise functions that are not ufuncs.
+
+A formula is the product of a seed ``g`` with the partial derivative; it serves both modes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.declare import composite, constant, elementwise
+from tensorgrad.engine.modes import is_recording
+from tensorgrad.engine.primitive import Case
+from tensorgrad.engine.tensor import require_differentiable
+from tensorgrad.errors import UnsupportedError, explain
+from tensorgrad.ops.dispatch import NoValue, constant_value, refuse
+from tensorgrad.typing import (
+    NONZERO,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Array,
+    ArrayLike,
+    Domain,
+    Draw,
+    DTypeLike,
+)
+
+LN2 = np.log(2.0).item()
+LN10 = np.log(10.0).item()
+
+# ---- arithmetic -----------------------------------------------------------------------------------
+
+add = elementwise(np.add, lambda g: g, lambda g: g)
+subtract = elementwise(np.subtract, lambda g: g, lambda g: -g)
+multiply = elementwise(np.multiply, lambda g, y: g * y, lambda g, x: g * x)
+divide = elementwise(
+    np.divide, lambda g, y: g / y, lambda g, ans, y: -g * ans / y, domain=(REAL, NONZERO)
+)
+negative = elementwise(np.negative, lambda g: -g)
+positive = elementwise(np.positive, lambda g: g)
+reciprocal = elementwise(np.reciprocal, lambda g, ans: -g * ans * ans, domain=NONZERO)
+square = elementwise(np.square, lambda g, x: 2 * g * x)
+
+
+def _power_base(g: Array, x: Array, y: Array) -> Array:
+    # d(x**y)/dx = y * x**(y-1), and 0 where x = y = 0
+    if isinstance(y, (int, float)):
+        return g * (y * x ** (y - 1)) if y != 0 else g * 0
+    return g * (y * x ** np.where((x == 0) & (y == 0), 1, y - 1))
+
+
+def _power_exponent(g: Array, ans: Array, x: Array) -> Array:
+    # d(x**y)/dy = x**y * log(x), and 0 where x = 0, its limit for y > 0
+    return g * ans * np.log(np.where(x == 0, 1, x))
+
+
+power = elementwise(np.power, _power_base, _power_exponent, domain=(POSITIVE, REAL))
+float_power = elementwise(np.float_power, _power_base, _power_exponent, domain=(POSITIVE, REAL))
+# x - y * floor(x / y), and the same with truncation
+remainder = elementwise(
+    np.remainder,
+    lambda g: g,
+    lambda g, x, y: -g * np.floor_divide(x, y),
+    domain=(Domain(0.2, 0.8), Domain(1.0, 2.0)),
+)
+fmod = elementwise(
+    np.fmod,
+    lambda g: g,
+    lambda g, x, y: -g * np.trunc(x / y),
+    domain=(Domain(2.2, 2.8), Domain(0.9, 1.05)),
+)
+
+# ---- exponentials and logarithms ------------------------------------------------------------------
+
+exp = elementwise(np.exp, lambda g, ans: g * ans)
+exp2 = elementwise(np.exp2, lambda g, ans: g * ans * LN2)
+expm1 = elementwise(np.expm1, lambda g, ans: g * (ans + 1))
+log = elementwise(np.log, lambda g, x: g / x, domain=POSITIVE)
+log2 = elementwise(np.log2, lambda g, x: g / (x * LN2), domain=POSITIVE)
+log10 = elementwise(np.log10, lambda g, x: g / (x * LN10), domain=POSITIVE)
+log1p = elementwise(np.log1p, lambda g, x: g / (1 + x), domain=POSITIVE)
+
+
+def _share(x: Array, ans: Array) -> Array:
+    # exp(x - ans), the share of x in log(exp(x) + exp(y)): 1/2 where both are -inf
+    gap = x - ans
+    return np.exp(np.where(np.isnan(gap), -LN2, gap))
+
+
+def _share2(x: Array, ans: Array) -> Array:
+    gap = x - ans
+    return np.exp2(np.where(np.isnan(gap), -1.0, gap))
+
+
+logaddexp = elementwise(
+    np.logaddexp, lambda g, x, ans: g * _share(x, ans), lambda g, y, ans: g * _share(y, ans)
+)
+logaddexp2 = elementwise(
+    np.logaddexp2, lambda g, x, ans: g * _share2(x, ans), lambda g, y, ans: g * _share2(y, ans)
+)
+
+# ---- roots ----------------------------------------------------------------------------------------
+
+sqrt = elementwise(np.sqrt, lambda g, ans: 0.5 * g / ans, domain=POSITIVE)
+cbrt = elementwise(np.cbrt, lambda g, ans: g / (3 * ans * ans), domain=NONZERO)
+
+
+def _hypot_part(g: Array, x: Array, ans: Array) -> Array:
+    # x / hypot(x, y), and 0 at the origin, as for every norm
+    return g * x / np.where(ans == 0, 1, ans)
+
+
+hypot = elementwise(
+    np.hypot,
+    lambda g, x, ans: _hypot_part(g, x, ans),
+    lambda g, y, ans: _hypot_part(g, y, ans),
+    domain=NONZERO,
+)
+
+# ---- trigonometry ---------------------------------------------------------------------------------
+
+sin = elementwise(np.sin, lambda g, x: g * np.cos(x))
+cos = elementwise(np.cos, lambda g, x: -g * np.sin(x))
+tan = elementwise(np.tan, lambda g, ans: g * (1 + ans * ans), domain=UNIT)
+arcsin = elementwise(np.arcsin, lambda g, x: g / np.sqrt(1 - x * x), domain=UNIT)
+arccos = elementwise(np.arccos, lambda g, x: -g / np.sqrt(1 - x * x), domain=UNIT)
+arctan = elementwise(np.arctan, lambda g, x: g / (1 + x * x), domain=UNIT)
+sinh = elementwise(np.sinh, lambda g, x: g * np.cosh(x))
+cosh = elementwise(np.cosh, lambda g, x: g * np.sinh(x))
+tanh = elementwise(np.tanh, lambda g, ans: g * (1 - ans * ans), domain=UNIT)
+arcsinh = elementwise(np.arcsinh, lambda g, x: g / np.sqrt(1 + x * x), domain=UNIT)
+# two roots, because in the complex plane sqrt(x*x - 1) is on the wrong branch for Re(x) < 0
+arccosh = elementwise(
+    np.arccosh, lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=Domain(1.4, 3.0)
+)
+arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x), domain=UNIT)
+deg2rad = elementwise(np.deg2rad, lambda g: g * (np.pi / 180))
+radians = elementwise(np.radians, lambda g: g * (np.pi / 180))
+rad2deg = elementwise(np.rad2deg, lambda g: g * (180 / np.pi))
+degrees = elementwise(np.degrees, lambda g: g * (180 / np.pi))
+
+
+def _arctan2_part(g: Array, other: Array, x: Array, y: Array) -> Array:
+    square_norm = x * x + y * y
+    return g * other / np.where(square_norm == 0, 1, square_norm)
+
+
+# arctan2(x, y) is the angle of the point (y, x); 0 at the origin
+arctan2 = elementwise(
+    np.arctan2,
+    lambda g, x, y: _arctan2_part(g, y, x, y),
+    lambda g, x, y: -_arctan2_part(g, x, x, y),
+    domain=NONZERO,
+)
+
+# ---- kinks: the average of the one-sided derivatives ----------------------------------------------
+
+
+def _absolute(g: Array, x: Array, ans: Array) -> Array:
+    # Re(g * conj(x) / |x|); 0 at 0
+    if np.iscomplexobj(x):
+        return g * np.conj(x) / np.where(ans == 0, 1, ans)
+    return g * np.sign(x)
+
+
+absolute = elementwise(np.absolute, _absolute, domain=NONZERO)
+fabs = elementwise(np.fabs, lambda g, x: g * np.sign(x), domain=NONZERO)
+
+
+def _taken(more: Array, equal: Array, nan: Array) -> Array:
+    # 1 where the argument was taken, 1/2 where both were; nan says where a NaN decided
+    return more + 0.5 * equal + 1.0 * nan
+
+
+# multiples of 1/2, and points half-way between them
+_apart = (Domain(step=0.5), Domain(-1.75, 1.75, step=0.5))
+maximum = elementwise(
+    np.maximum,
+    lambda g, x, y: g * _taken(x > y, x == y, np.isnan(x)),
+    lambda g, x, y: g * _taken(y > x, x == y, np.isnan(y)),
+    domain=_apart,
+)
+minimum = elementwise(
+    np.minimum,
+    lambda g, x, y: g * _taken(x < y, x == y, np.isnan(x)),
+    lambda g, x, y: g * _taken(y < x, x == y, np.isnan(y)),
+    domain=_apart,
+)
+# these take a number before a NaN
+fmax = elementwise(
+    np.fmax,
+    lambda g, x, y: g * _taken(x > y, x == y, np.isnan(y)),
+    lambda g, x, y: g * _taken(y > x, x == y, np.isnan(x)),
+    domain=_apart,
+)
+fmin = elementwise(
+    np.fmin,
+    lambda g, x, y: g * _taken(x < y, x == y, np.isnan(y)),
+    lambda g, x, y: g * _taken(y < x, x == y, np.isnan(x)),
+    domain=_apart,
+)
+copysign = elementwise(
+    np.copysign,
+    lambda g, x, y: g * np.sign(x) * np.copysign(1.0, y),
+    lambda g: g * 0,
+    domain=NONZERO,
+)
+heaviside = elementwise(np.heaviside, lambda g: g * 0, lambda g, x: g * (x == 0), domain=NONZERO)
+
+# ---- complex numbers: rules are transposes with respect to the real part of a product -------------
+
+conjugate = elementwise(np.conjugate, lambda g: np.conj(g))
+
+
+def _real(x: Array, /) -> Array:
+    return np.real(x) + 0  # a copy: no view of a buffer that somebody else owns
+
+
+def _imag(x: Array, /) -> Array:
+    return np.imag(x) + 0
+
+
+real = elementwise(_real, lambda g: g, reference=np.real, numpy=np.real)
+imag = elementwise(_imag, lambda g: -1j * g, reference=np.imag, numpy=np.imag)
+
+
+@composite(
+    np.angle, samples=lambda draw: ((draw.array(draw.shape(), NONZERO),), {"deg": draw.boolean()})
+)
+def angle(z: ArrayLike, deg: bool = False) -> Any:
+    """Return the angle of complex numbers; locally constant for real ones."""
+    value = np.arctan2(np.imag(z), np.real(z))
+    return value * (180 / np.pi) if deg else value
+
+
+# ---- selection ------------------------------------------------------------------------------------
+
+
+def _where(x: Array, y: Array, /, *, condition: Array) -> Array:
+    return np.where(condition, x, y)
+
+
+def _draw_where(draw: Draw) -> Case:
+    condition, x, y = draw.broadcastable(3)
+    return (draw.array(condition) > 0, draw.array(x), draw.array(y)), {}
+
+
+def _draw_selection(draw: Draw) -> Case:
+    (condition, x, y), _ = _draw_where(draw)
+    return (x, y), {"condition": condition}
+
+
+selection = elementwise(
+    _where,
+    lambda g, condition: np.where(condition, g, 0),
+    lambda g, condition: np.where(condition, 0, g),
+    samples=_draw_selection,
+)
+
+
+@composite(np.where, samples=_draw_where)
+def where(condition: ArrayLike, x: ArrayLike = NoValue, y: ArrayLike = NoValue, /) -> Any:
+    """Choose from x where the condition holds, else from y: a branch not taken has no influence.
+
+    With the condition alone, return the indices where it holds.
+    """
+    mask = constant_value(condition)
+    if x is NoValue or y is NoValue:
+        return np.nonzero(mask)
+    return selection(x, y, condition=np.array(mask, dtype=bool))
+
+
+def _draw_clip(draw: Draw) -> Case:
+    low, high = Domain(-1.75, -0.75, step=0.5), Domain(0.75, 1.75, step=0.5)
+    a, lo, hi = draw.broadcastable(3)
+    return (draw.array(a, Domain(step=0.5)), draw.array(lo, low), draw.array(hi, high)), {}
+
+
+@composite(np.clip, samples=_draw_clip)
+def clip(
+    a: ArrayLike,
+    a_min: ArrayLike = NoValue,
+    a_max: ArrayLike = NoValue,
+    out: None = None,
+    *,
+    min: ArrayLike = NoValue,
+    max: ArrayLike = NoValue,
+    **kwargs: Any,
+) -> Any:
+    """Limit the values to an interval; at a bound that is met exactly, half the gradient passes."""
+    refuse("np.clip", out=out, **kwargs)
+    low = a_min if min is NoValue else min
+    high = a_max if max is NoValue else max
+    if low is not NoValue and low is not None:
+        a = np.maximum(a, low)
+    if high is not NoValue and high is not None:
+        a = np.minimum(a, high)
+    return a
+
+
+# ---- changing dtype -------------------------------------------------------------------------------
+
+
+def _astype(x: Array, /, *, dtype: DTypeLike) -> Array:
+    return x.astype(dtype)
+
+
+def _draw_astype(draw: Draw) -> Case:
+    return (draw.array(draw.shape()),), {"dtype": np.dtype(draw.choice(["f8", "c16"]))}
+
+
+cast = elementwise(_astype, lambda g: g, samples=_draw_astype)
+
+
+@composite(np.astype, samples=_draw_astype)
+def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None) -> Any:
+    """Convert to another dtype; a conversion that would drop a gradient or its half is refused."""
+    refuse("np.astype", device=device)
+    dtype = np.dtype(dtype)
+    if dtype == x.dtype and not copy:
+        return x
+    if x.requires_grad and is_recording():
+        require_differentiable("astype", dtype)
+        if x.dtype.kind == "c" and dtype.kind != "c":
+            raise UnsupportedError(
+                explain(
+                    "astype",
+                    "A cast from complex to real drops the imaginary part.",
+                    "Use np.real(x) or np.abs(x) to say what is meant.",
+                    dtype=str(dtype),
+                )
+            )
+    return cast(x, dtype=dtype)
+
+
+# ---- locally constant -----------------------------------------------------------------------------
+
+
+def _two(draw: Draw) -> Case:
+    x, y = draw.broadcastable(2)
+    return (draw.array(x, _apart[0]), draw.array(y, _apart[1])), {}
+
+
+def _ints(n: int) -> Any:
+    return lambda draw: (
+        tuple(np.array(draw.array(s) * 2, dtype=int) for s in draw.broadcastable(n)),
+        {},
+    )
+
+
+constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite)
+constant(np.signbit, np.spacing, np.logical_not, np.round, np.fix, np.iscomplex, np.isreal)
+constant(np.nextafter, np.logical_and, np.logical_or, np.logical_xor, samples=_two)
+constant(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, samples=_two)
+constant(np.isclose, np.allclose, np.array_equal, np.array_equiv, samples=_two)
+constant(
+    np.floor_divide, samples=lambda draw: ((draw.array(draw.shape(), POSITIVE), 0.7), {})
+)
+constant(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm, samples=_ints(2))
+constant(np.invert, np.bitwise_count, samples=_ints(1))
+constant(
+    np.left_shift, np.right_shift, samples=lambda draw: ((np.array([1, 2, 8]), np.array([0, 1, 2])), {})
+)
+
+
+@composite(np.divmod, samples=lambda draw: ((draw.array(draw.shape(), Domain(0.2, 0.8)), 1.0), {}))
+def divmod(x: ArrayLike, y: ArrayLike, /) -> tuple[Any, Any]:
+    """Return the quotient, a constant, and the remainder."""
+    return np.floor_divide(x, y), np.remainder(x, y)

@@ -1,0 +1,438 @@
+"""The methods and operators of Tensor. Importing this file puts them on the class.
+
+They are written as a class of their own so that the engine, one layer down, need not know them; type
+checkers see it as the base class of Tensor.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tensorgrad.engine.backward import backward
+from tensorgrad.engine.graph import ancestors
+from tensorgrad.engine.node import Leaf
+from tensorgrad.engine.tensor import Tensor
+from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
+from tensorgrad.ops import elementwise as ew
+from tensorgrad.ops.contraction import matmul
+from tensorgrad.ops.indexing import assign, getitem, setitem, writable_value
+from tensorgrad.ops.shape import copy_
+from tensorgrad.typing import ArrayLike, Axis, DTypeLike, Shape
+
+
+def seed_like(operation: str, y: Tensor, seed: ArrayLike | None) -> Any:
+    """Return the cotangent to begin with: 1 for a single number, else what was asked for."""
+    if seed is None:
+        if y.size != 1:
+            raise ShapeError(
+                explain(
+                    operation,
+                    "The gradient of more than one number needs a seed: the weight of each.",
+                    "Pass a seed of that shape, or reduce to one number, as with y.sum().",
+                    shape=y.shape,
+                )
+            )
+        return np.ones(y.shape, y.dtype)
+    value = seed._value if isinstance(seed, Tensor) else np.asarray(seed)
+    if value.shape != y.shape:
+        raise ShapeError(
+            explain(
+                operation,
+                "A seed has the shape of the result.",
+                "Broadcast or reshape it.",
+                seed_shape=value.shape,
+                shape=y.shape,
+            )
+        )
+    if value.dtype.kind == "c" and y.dtype.kind != "c":
+        raise UnsupportedError(
+            explain(operation, "The seed of a real result is real.", "Pass its real part.", seed_dtype=str(value.dtype))
+        )
+    # at the surface gradients are conjugates of the cotangents inside
+    return np.conj(seed if isinstance(seed, Tensor) else value).astype(y.dtype)
+
+
+class Methods:
+    """What a Tensor can do, by the names of NumPy and, for gradients, of PyTorch."""
+
+    if TYPE_CHECKING:
+        shape: Any
+        ndim: Any
+        dtype: Any
+
+    # ---- gradients ----------------------------------------------------------------------------
+
+    def backward(
+        self: Any,
+        seed: ArrayLike | None = None,
+        *,
+        retain_graph: bool = False,
+        create_graph: bool = False,
+    ) -> None:
+        """Add the gradient of this tensor to the ``.grad`` of every leaf it depends on.
+
+        Parameters
+        ----------
+        seed
+            The weight of each entry of this tensor, of its shape; needed unless it is one number.
+        retain_graph
+            Keep what the graph saved, so that ``backward()`` can be called again.
+        create_graph
+            Record the computation of the gradients, so that they can be differentiated.
+
+        Raises
+        ------
+        GraphError
+            If nothing recorded this tensor, or its graph was freed.
+        ShapeError
+            If a seed is needed, or has another shape.
+
+        Examples
+        --------
+        >>> import tensorgrad as tg
+        >>> x = tg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        >>> (x**2).backward([1.0, 10.0, 100.0])
+        >>> x.grad
+        tensor([  2.,  40., 600.])
+        """
+        node = self._node
+        if node is None:
+            raise GraphError(
+                explain(
+                    "backward",
+                    "This tensor depends on no tensor that requires a gradient.",
+                    "Make one with tg.tensor(data, requires_grad=True).",
+                    shape=self.shape,
+                    requires_grad=False,
+                )
+            )
+        g = seed_like("backward", self, seed)
+        live = set(ancestors([node])) if create_graph else ()
+        found = backward([node], [g], live=live, free=not (retain_graph or create_graph))
+        for leaf, cotangent in found.items():
+            if isinstance(leaf, Leaf):
+                gradient = np.conj(cotangent) if leaf.dtype.kind == "c" else cotangent
+                if not isinstance(gradient, Tensor):
+                    gradient = Tensor(np.array(gradient))
+                leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+
+    # ---- operators ----------------------------------------------------------------------------
+
+    def __add__(self, other: ArrayLike) -> Tensor:
+        return ew.add(self, other)
+
+    def __radd__(self, other: ArrayLike) -> Tensor:
+        return ew.add(other, self)
+
+    def __sub__(self, other: ArrayLike) -> Tensor:
+        return ew.subtract(self, other)
+
+    def __rsub__(self, other: ArrayLike) -> Tensor:
+        return ew.subtract(other, self)
+
+    def __mul__(self, other: ArrayLike) -> Tensor:
+        return ew.multiply(self, other)
+
+    def __rmul__(self, other: ArrayLike) -> Tensor:
+        return ew.multiply(other, self)
+
+    def __truediv__(self, other: ArrayLike) -> Tensor:
+        return ew.divide(self, other)
+
+    def __rtruediv__(self, other: ArrayLike) -> Tensor:
+        return ew.divide(other, self)
+
+    def __pow__(self, other: ArrayLike) -> Tensor:
+        return ew.power(self, other)
+
+    def __rpow__(self, other: ArrayLike) -> Tensor:
+        return ew.power(other, self)
+
+    def __matmul__(self, other: ArrayLike) -> Tensor:
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: ArrayLike) -> Tensor:
+        return matmul(other, self)
+
+    def __mod__(self, other: ArrayLike) -> Tensor:
+        return ew.remainder(self, other)
+
+    def __rmod__(self, other: ArrayLike) -> Tensor:
+        return ew.remainder(other, self)
+
+    def __floordiv__(self, other: ArrayLike) -> Tensor:
+        return np.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: ArrayLike) -> Tensor:
+        return np.floor_divide(other, self)
+
+    def __divmod__(self, other: ArrayLike) -> tuple[Tensor, Tensor]:
+        return ew.divmod(self, other)
+
+    def __rdivmod__(self, other: ArrayLike) -> tuple[Tensor, Tensor]:
+        return ew.divmod(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ew.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return ew.positive(self)
+
+    def __abs__(self) -> Tensor:
+        return ew.absolute(self)
+
+    def __invert__(self) -> Tensor:
+        return np.invert(self)
+
+    def __and__(self, other: ArrayLike) -> Tensor:
+        return np.bitwise_and(self, other)
+
+    def __rand__(self, other: ArrayLike) -> Tensor:
+        return np.bitwise_and(other, self)
+
+    def __or__(self, other: ArrayLike) -> Tensor:
+        return np.bitwise_or(self, other)
+
+    def __ror__(self, other: ArrayLike) -> Tensor:
+        return np.bitwise_or(other, self)
+
+    def __xor__(self, other: ArrayLike) -> Tensor:
+        return np.bitwise_xor(self, other)
+
+    def __rxor__(self, other: ArrayLike) -> Tensor:
+        return np.bitwise_xor(other, self)
+
+    def __lshift__(self, other: ArrayLike) -> Tensor:
+        return np.left_shift(self, other)
+
+    def __rshift__(self, other: ArrayLike) -> Tensor:
+        return np.right_shift(self, other)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return np.equal(self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return np.not_equal(self, other)
+
+    def __lt__(self, other: ArrayLike) -> Tensor:
+        return np.less(self, other)
+
+    def __le__(self, other: ArrayLike) -> Tensor:
+        return np.less_equal(self, other)
+
+    def __gt__(self, other: ArrayLike) -> Tensor:
+        return np.greater(self, other)
+
+    def __ge__(self, other: ArrayLike) -> Tensor:
+        return np.greater_equal(self, other)
+
+    def _update(self: Any, symbol: str, result: Tensor) -> Tensor:
+        """Let the handle stand for a result, as ``x += y`` does to an array: same shape and dtype."""
+        if result.shape != self.shape:
+            raise ShapeError(
+                explain(symbol, "An update keeps the shape.", "Write x = x + y.", shape=self.shape, result_shape=result.shape)
+            )
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise UnsupportedError(
+                explain(symbol, "An update keeps the dtype.", "Write x = x + y.", dtype=str(self.dtype), result_dtype=str(result.dtype))
+            )
+        result = result if result.dtype == self.dtype else result.astype(self.dtype)
+        assign(self, result, symbol)
+        return self
+
+    def __iadd__(self, other: ArrayLike) -> Tensor:
+        return self._update("+=", ew.add(self, other))
+
+    def __isub__(self, other: ArrayLike) -> Tensor:
+        return self._update("-=", ew.subtract(self, other))
+
+    def __imul__(self, other: ArrayLike) -> Tensor:
+        return self._update("*=", ew.multiply(self, other))
+
+    def __itruediv__(self, other: ArrayLike) -> Tensor:
+        return self._update("/=", ew.divide(self, other))
+
+    def __ipow__(self, other: ArrayLike) -> Tensor:
+        return self._update("**=", ew.power(self, other))
+
+    def __imod__(self, other: ArrayLike) -> Tensor:
+        return self._update("%=", ew.remainder(self, other))
+
+    def __ifloordiv__(self, other: ArrayLike) -> Tensor:
+        return self._update("//=", np.floor_divide(self, other))
+
+    def __imatmul__(self, other: ArrayLike) -> Tensor:
+        return self._update("@=", matmul(self, other))
+
+    # ---- entries ------------------------------------------------------------------------------
+
+    def __getitem__(self: Any, index: Any) -> Tensor:
+        return getitem(self, index)
+
+    def __setitem__(self: Any, index: Any, value: ArrayLike) -> None:
+        setitem(self, index, value)
+
+    def __iter__(self: Any) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self)))
+
+    def fill(self: Any, value: ArrayLike) -> None:
+        """Write one value everywhere."""
+        setitem(self, ..., writable_value("fill", self, value))
+
+    def take(self, indices: ArrayLike, axis: int | None = None) -> Tensor:
+        """Read entries along an axis; see `numpy.take`."""
+        return np.take(self, indices, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        """Read the diagonals; see `numpy.diagonal`."""
+        return np.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike = None) -> Tensor:
+        """Sum the diagonals; see `numpy.trace`."""
+        return np.trace(self, offset, axis1, axis2, dtype)
+
+    # ---- reductions ---------------------------------------------------------------------------
+
+    def sum(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Sum over axes; see `numpy.sum`."""
+        return np.sum(self, axis, dtype, out, keepdims, **kw)
+
+    def prod(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Multiply over axes; see `numpy.prod`."""
+        return np.prod(self, axis, dtype, out, keepdims, **kw)
+
+    def mean(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Average over axes; see `numpy.mean`."""
+        return np.mean(self, axis, dtype, out, keepdims, **kw)
+
+    def var(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, ddof: float = 0, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Return the variance over axes; see `numpy.var`."""
+        return np.var(self, axis, dtype, out, ddof, keepdims, **kw)
+
+    def std(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, ddof: float = 0, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Return the standard deviation over axes; see `numpy.std`."""
+        return np.std(self, axis, dtype, out, ddof, keepdims, **kw)
+
+    def max(self, axis: Axis = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Take the greatest entry over axes; see `numpy.max`."""
+        return np.max(self, axis, out, keepdims, **kw)
+
+    def min(self, axis: Axis = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+        """Take the least entry over axes; see `numpy.min`."""
+        return np.min(self, axis, out, keepdims, **kw)
+
+    def cumsum(self, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Tensor:
+        """Add up along an axis; see `numpy.cumsum`."""
+        return np.cumsum(self, axis, dtype, out)
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+        """Return where the greatest entry is; see `numpy.argmax`."""
+        return np.argmax(self, axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+        """Return where the least entry is; see `numpy.argmin`."""
+        return np.argmin(self, axis, keepdims=keepdims)
+
+    def argsort(self, axis: int | None = -1) -> Tensor:
+        """Return the order that sorts; see `numpy.argsort`."""
+        return np.argsort(self, axis)
+
+    def nonzero(self) -> tuple[Tensor, ...]:
+        """Return where entries are not zero; see `numpy.nonzero`."""
+        return np.nonzero(self)
+
+    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+        """Return whether an entry is not zero; see `numpy.any`."""
+        return np.any(self, axis, keepdims=keepdims)
+
+    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+        """Return whether every entry is not zero; see `numpy.all`."""
+        return np.all(self, axis, keepdims=keepdims)
+
+    # ---- shape --------------------------------------------------------------------------------
+
+    @property
+    def T(self) -> Tensor:
+        """The tensor with its axes reversed."""
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two axes exchanged."""
+        return np.matrix_transpose(self)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
+        """Arrange the entries in another shape; see `numpy.reshape`."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Permute the axes; see `numpy.transpose`."""
+        if not axes or axes == (None,):
+            return np.transpose(self)
+        return np.transpose(self, axes[0] if len(axes) == 1 and isinstance(axes[0], Sequence) else axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Exchange two axes; see `numpy.swapaxes`."""
+        return np.swapaxes(self, axis1, axis2)
+
+    def ravel(self, order: str = "C") -> Tensor:
+        """Lay all entries in one row; see `numpy.ravel`."""
+        return np.ravel(self, order)
+
+    def flatten(self, order: str = "C") -> Tensor:
+        """Lay all entries in one row of its own."""
+        return copy_(np.ravel(self, order))
+
+    def squeeze(self, axis: Axis = None) -> Tensor:
+        """Drop sides of length 1; see `numpy.squeeze`."""
+        return np.squeeze(self, axis)
+
+    def repeat(self, repeats: int | Shape, axis: int | None = None) -> Tensor:
+        """Repeat each entry; see `numpy.repeat`."""
+        return np.repeat(self, repeats, axis)
+
+    def copy(self, order: str = "C") -> Tensor:
+        """Return a tensor of its own, which may be written to; the gradient passes through."""
+        return copy_(self)
+
+    def astype(self, dtype: DTypeLike, *, copy: bool = True) -> Tensor:
+        """Convert to another dtype; the gradient comes back in this one."""
+        return np.astype(self, dtype, copy=copy)
+
+    # ---- arithmetic ---------------------------------------------------------------------------
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return np.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part."""
+        return np.imag(self)
+
+    def conj(self) -> Tensor:
+        """Return the complex conjugate."""
+        return np.conjugate(self)
+
+    conjugate = conj
+
+    def dot(self, b: ArrayLike) -> Tensor:
+        """Multiply matrices; see `numpy.dot`."""
+        return np.dot(self, b)
+
+    def clip(self, min: ArrayLike = None, max: ArrayLike = None) -> Tensor:
+        """Limit the values to an interval; see `numpy.clip`."""
+        return np.clip(self, min, max)
+
+    def round(self, decimals: int = 0) -> Tensor:
+        """Round to decimals: a constant."""
+        return np.round(self, decimals)
+
+
+for name, method in vars(Methods).items():
+    if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__", "__hash__", "__annotations__"):
+        setattr(Tensor, name, method)
