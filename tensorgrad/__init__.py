@@ -2,6 +2,8 @@
 
 from tensorgrad import errors as errors
 from tensorgrad import ops as ops
+from tensorgrad.conv import conv2d as conv2d
+from tensorgrad.conv import conv_transpose2d as conv_transpose2d
 from tensorgrad.engine.modes import no_grad as no_grad
 from tensorgrad.engine.tensor import Tensor as Tensor
 from tensorgrad.engine.tensor import tensor as tensor

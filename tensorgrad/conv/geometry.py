@@ -1,0 +1,124 @@
+"""The arithmetic of sizes: what stride, padding and dilation mean, and the errors when they do not fit.
+
+Letters: ``i`` input side, ``k`` kernel side, ``o`` output side, ``s`` stride, ``d`` dilation, ``a`` input
+dilation (zeros between the entries of the input), ``(low, high)`` padding, negative where it crops.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.errors import ShapeError, explain
+from tensorgrad.typing import Shape
+
+Pads = tuple[tuple[int, int], ...]
+
+
+def dilated(side: int, dilation: int) -> int:
+    """Return the length of a side with ``dilation - 1`` zeros between its entries.
+
+    >>> dilated(3, 2)
+    5
+    """
+    return (side - 1) * dilation + 1 if side else 0
+
+
+def output_side(i: int, k: int, s: int, pads: tuple[int, int], a: int, d: int) -> int:
+    """Return how many times a kernel fits: ``floor((i' + low + high - k') / s) + 1``.
+
+    >>> output_side(8, 3, 2, (1, 1), 1, 1)
+    4
+    """
+    return (dilated(i, a) + sum(pads) - dilated(k, d)) // s + 1
+
+
+def remainder(i: int, k: int, o: int, s: int, pads: tuple[int, int], a: int, d: int) -> int:
+    """Return how many entries at the high side of the padded input no window reaches.
+
+    >>> remainder(8, 3, 4, 2, (1, 1), 1, 1)
+    1
+    """
+    return dilated(i, a) + sum(pads) - dilated(k, d) - (o - 1) * s
+
+
+def per_axis(operation: str, name: str, value: int | Sequence[int], n: int, least: int = 1) -> Shape:
+    """Return one integer an axis, from one for all or one for each."""
+    values = (value,) * n if isinstance(value, (int, np.integer)) else tuple(value)
+    if len(values) != n or any(
+        not isinstance(v, (int, np.integer)) or isinstance(v, bool) or v < least for v in values
+    ):
+        raise ShapeError(
+            explain(
+                operation,
+                f"{name} is an integer of at least {least}, or {n} of them.",
+                f"Pass {name}={max(least, 1)}.",
+                **{name: value},
+            )
+        )
+    return tuple(int(v) for v in values)
+
+
+def pads_for(
+    operation: str,
+    padding: int | str | Sequence[Any],
+    sides: Sequence[int],
+    kernel: Sequence[int],
+    stride: Shape,
+    dilation: Shape,
+) -> Pads:
+    """Return (low, high) for each axis.
+
+    ``"valid"`` adds nothing; ``"same"`` makes ceil(i / s) windows fit, an odd entry going to the high
+    side; ``"full"`` lets every window that meets the input count.
+    """
+    n = len(sides)
+    spans = [dilated(k, d) for k, d in zip(kernel, dilation, strict=True)]
+    if padding == "valid":
+        return ((0, 0),) * n
+    if padding == "full":
+        return tuple((span - 1, span - 1) for span in spans)
+    if padding == "same":
+        totals = [max((-(-i // s) - 1) * s + span - i, 0) for i, s, span in zip(sides, stride, spans, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    return explicit_pads(operation, padding, n)
+
+
+def explicit_pads(operation: str, padding: Any, n: int) -> Pads:
+    """Return (low, high) for each axis from an int, one int an axis, or one pair an axis."""
+    items = (padding,) * n if isinstance(padding, (int, np.integer)) else padding
+    try:
+        if len(items) != n or isinstance(items, str):
+            raise TypeError
+        pairs = [(v, v) if isinstance(v, (int, np.integer)) else tuple(v) for v in items]
+        return tuple((int(low.__index__()), int(high.__index__())) for low, high in pairs)
+    except (TypeError, ValueError, AttributeError):
+        raise ShapeError(
+            explain(
+                operation,
+                f'padding is an integer, {n} integers, {n} pairs (low, high), "same", "valid" or "full".',
+                "Pass padding=0 for none.",
+                padding=padding,
+            )
+        ) from None
+
+
+def require_fit(
+    operation: str, sides: Sequence[int], kernel: Sequence[int], pads: Pads, dilation: Shape
+) -> None:
+    """Raise unless the kernel fits into the padded input along every axis."""
+    padded = tuple(i + low + high for i, (low, high) in zip(sides, pads, strict=True))
+    spans = tuple(dilated(k, d) for k, d in zip(kernel, dilation, strict=True))
+    if any(span > side or span < 1 for span, side in zip(spans, padded, strict=True)):
+        raise ShapeError(
+            explain(
+                operation,
+                "A kernel must have entries, and must not be larger than the padded input.",
+                "Pad more, or use a smaller kernel or dilation.",
+                kernel=tuple(kernel),
+                dilation=dilation,
+                dilated_kernel=spans,
+                padding=pads,
+                padded_input=padded,
+            )
+        )

@@ -1,0 +1,162 @@
+"""The one convolution: n-dimensional, and closed under differentiation.
+
+``conv(x, w)`` is the cross-correlation that deep-learning libraries call convolution,
+
+    (n, g c, *i) * (g o, c, *k) -> (n, g o, *j),
+
+of an input dilated by ``input_dilation`` and padded, with a kernel dilated by ``dilation``, at every
+``stride``-th position, in ``groups`` of channels that do not mix. It is bilinear, and each of its two
+transposes is again such a convolution, of the output gradient with the one argument that is held: so
+derivatives of every order and mode are members of the family.
+"""
+
+import numpy as np
+
+from tensorgrad.conv.geometry import Pads, dilated, remainder
+from tensorgrad.conv.kernels.gemm import conv_by_gemm
+from tensorgrad.conv.kernels.taps import conv_by_taps
+from tensorgrad.engine.declare import bilinear
+from tensorgrad.engine.primitive import Case
+from tensorgrad.typing import Array, Draw, Shape
+
+
+def _conv(
+    x: Array,
+    w: Array,
+    /,
+    *,
+    stride: Shape,
+    padding: Pads,
+    input_dilation: Shape,
+    dilation: Shape,
+    groups: int,
+) -> Array:
+    kernel = conv_by_gemm if isinstance(x, np.ndarray) and isinstance(w, np.ndarray) else conv_by_taps
+    return kernel(
+        x,
+        w,
+        stride=stride,
+        padding=padding,
+        input_dilation=input_dilation,
+        dilation=dilation,
+        groups=groups,
+    )
+
+
+def transposed_kernel(w: Array, groups: int) -> Array:
+    """Mirror the kernel, and exchange its channels: (g o, c, *k) -> (g c, o, *k)."""
+    w = np.flip(w, tuple(range(2, w.ndim)))
+    if groups == 1:
+        return np.swapaxes(w, 0, 1)
+    o, c = w.shape[0] // groups, w.shape[1]
+    w = np.swapaxes(np.reshape(w, (groups, o, c, *w.shape[2:])), 1, 2)
+    return np.reshape(w, (groups * c, o, *w.shape[3:]))
+
+
+def transposed_pads(
+    pads: Pads, sides: Shape, kernel: Shape, out: Shape, stride: Shape, input_dilation: Shape, dilation: Shape
+) -> Pads:
+    """Return the padding of the output gradient: what the kernel reaches beyond the padding.
+
+    k' - 1 - low at the low side, k' - 1 - high at the high one, and there also the remainder of the
+    stride, which no window met and which gets no gradient.
+    """
+    return tuple(
+        (dilated(k, d) - 1 - p[0], dilated(k, d) - 1 - p[1] + remainder(i, k, o, s, p, a, d))
+        for p, i, k, o, s, a, d in zip(
+            pads, sides, kernel, out, stride, input_dilation, dilation, strict=True
+        )
+    )
+
+
+def _wrt_input(
+    g: Array,
+    w: Array,
+    x_shape: Shape,
+    stride: Shape,
+    padding: Pads,
+    input_dilation: Shape,
+    dilation: Shape,
+    groups: int,
+) -> Array:
+    # the output gradient dilated by the stride, padded, and convolved with the mirrored kernel
+    sides, kernel, out = x_shape[2:], w.shape[2:], g.shape[2:]
+    return conv(
+        g,
+        transposed_kernel(w, groups),
+        stride=input_dilation,
+        padding=transposed_pads(padding, sides, kernel, out, stride, input_dilation, dilation),
+        input_dilation=stride,
+        dilation=dilation,
+        groups=groups,
+    )
+
+
+def _wrt_kernel(
+    g: Array,
+    x: Array,
+    w_shape: Shape,
+    stride: Shape,
+    padding: Pads,
+    input_dilation: Shape,
+    dilation: Shape,
+    groups: int,
+) -> Array:
+    # The input convolved with the output gradient. Batch and channels change places, so that the sum
+    # goes over the images, and so do stride and dilation; the remainder of the stride is cropped.
+    sides, kernel, out = x.shape[2:], w_shape[2:], g.shape[2:]
+    pads = tuple(
+        (p[0], p[1] - remainder(i, k, o, s, p, a, d))
+        for p, i, k, o, s, a, d in zip(
+            padding, sides, kernel, out, stride, input_dilation, dilation, strict=True
+        )
+    )
+    if groups == 1:
+        images, gradients = np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1)
+    else:
+        n, c, o = x.shape[0], w_shape[1], w_shape[0] // groups
+        # (n, g c, *i) -> (c, g n, *i), (n, g o, *j) -> (g o, n, *j)
+        images = np.moveaxis(np.reshape(x, (n, groups, c, *sides)), 2, 0)
+        images = np.reshape(np.swapaxes(images, 1, 2), (c, groups * n, *sides))
+        gradients = np.moveaxis(np.reshape(g, (n, groups * o, *out)), 0, 1)
+    w = conv(
+        images,
+        gradients,
+        stride=dilation,
+        padding=pads,
+        input_dilation=input_dilation,
+        dilation=stride,
+        groups=groups,
+    )
+    return np.swapaxes(w, 0, 1)  # (c, g o, *k) -> (g o, c, *k)
+
+
+def draw_conv(draw: Draw) -> Case:
+    """Draw a convolution whose parameters differ along the axes, with strides that leave a remainder."""
+    n = draw.choice([1, 2, 2, 3])
+    groups, c, o = draw.choice([1, 2]), draw.integer(1, 2), draw.integer(1, 2)
+    axes = range(n)
+    kernel = tuple(draw.integer(1, 3) for _ in axes)
+    stride, dilation = (tuple(draw.integer(1, 3) for _ in axes) for _ in "sd")
+    input_dilation = tuple(draw.choice([1, 1, 2]) for _ in axes)
+    padding = tuple((draw.integer(-1, 3), draw.integer(-1, 3)) for _ in axes)
+    sides = []
+    for i in axes:
+        side = draw.integer(1, 5)
+        while dilated(side, input_dilation[i]) + sum(padding[i]) < dilated(kernel[i], dilation[i]) or side + min(
+            padding[i][0], 0
+        ) + min(padding[i][1], 0) < 1:
+            side += 1
+        sides.append(side)
+    x = draw.array((draw.integer(0, 2), groups * c, *sides))
+    w = draw.array((groups * o, c, *kernel))
+    return (x, w), {
+        "stride": stride,
+        "padding": padding,
+        "input_dilation": input_dilation,
+        "dilation": dilation,
+        "groups": groups,
+    }
+
+
+conv = bilinear(_conv, _wrt_input, _wrt_kernel, samples=draw_conv, reference=conv_by_taps)
