@@ -6,7 +6,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tensorgrad.conv.geometry import dilated, explicit_pads, pads_for, per_axis, require_fit
+from tensorgrad.conv.geometry import (
+    dilated,
+    explicit_pads,
+    pads_for,
+    per_axis,
+    positive_integer,
+    require_fit,
+)
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.primitive import conv, transposed_kernel
 from tensorgrad.engine.declare import composite
@@ -18,9 +25,8 @@ from tensorgrad.typing import ArrayLike, Draw, Shape
 
 Padding: TypeAlias = int | str | Sequence[int] | Sequence[tuple[int, int]]
 LAYOUTS = ("NCHW", "NHWC")
-# where the two channel axes of the weights stand: O and I of OIHW, of HWIO; I and O for the transposed
-# convolution, whose weights are IOHW or HWIO
-_CHANNELS_FIRST = {"conv2d": (3, 2, 0, 1), "conv_transpose2d": (2, 3, 0, 1)}
+# HWIO -> OIHW, and for the transposed convolution HWIO -> IOHW
+_WEIGHTS_FIRST = {"conv2d": (3, 2, 0, 1), "conv_transpose2d": (2, 3, 0, 1)}
 
 
 def _channels_first(operation: str, x: Any, w: Any, layout: str) -> tuple[Any, Any]:
@@ -29,7 +35,7 @@ def _channels_first(operation: str, x: Any, w: Any, layout: str) -> tuple[Any, A
         raise ShapeError(
             explain(
                 operation,
-                "layout is 'NCHW' (weights: channels, then sides) or 'NHWC' (sides, then channels).",
+                "layout is 'NCHW' (weights OIHW) or 'NHWC' (weights HWIO).",
                 "Transpose arrays of other layouts.",
                 layout=layout,
             )
@@ -49,7 +55,7 @@ def _channels_first(operation: str, x: Any, w: Any, layout: str) -> tuple[Any, A
         x = np.expand_dims(x, 0)
     if layout == "NHWC":
         x = np.moveaxis(x, -1, 1)
-        w = np.transpose(w, _CHANNELS_FIRST[operation])
+        w = np.transpose(w, _WEIGHTS_FIRST[operation])
     return x, w
 
 
@@ -73,12 +79,8 @@ def _finish(operation: str, y: Any, b: Any, layout: str, single: bool) -> Any:
     return np.squeeze(y, 0) if single else y
 
 
-def _require_groups(operation: str, groups: int, x: Any, w: Any, fits: bool, rule: str) -> None:
-    if not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ShapeError(
-            explain(operation, "groups is a positive integer.", "Pass groups=1.", groups=groups)
-        )
-    if not fits:
+def _require_channels(operation: str, groups: int, x: Any, w: Any, needed: int, rule: str) -> None:
+    if x.shape[1] != needed or w.shape[0] % groups:
         raise ShapeError(
             explain(
                 operation,
@@ -108,9 +110,9 @@ def _conv2d(
     x, w = _channels_first("conv2d", x, w, layout)
     strides = per_axis("conv2d", "stride", stride, 2)
     dilations = per_axis("conv2d", "dilation", dilation, 2)
-    fits = groups and x.shape[1] == w.shape[1] * groups and w.shape[0] % groups == 0
+    groups = positive_integer("conv2d", "groups", groups)
     rule = "w has output channels that divide by groups, and the input channels of one group."
-    _require_groups("conv2d", groups, x, w, fits, rule)
+    _require_channels("conv2d", groups, x, w, w.shape[1] * groups, rule)
     pads = pads_for("conv2d", padding, x.shape[2:], w.shape[2:], strides, dilations)
     require_fit("conv2d", x.shape[2:], w.shape[2:], pads, dilations)
     y = apply(
@@ -120,7 +122,7 @@ def _conv2d(
         padding=pads,
         input_dilation=(1, 1),
         dilation=dilations,
-        groups=int(groups),
+        groups=groups,
     )
     return _finish("conv2d", y, b, layout, single)
 
@@ -128,22 +130,23 @@ def _conv2d(
 def _draw_arguments(draw: Draw, transposed: bool) -> Case:
     groups, c, o = draw.choice([1, 2, 3]), draw.integer(1, 2), draw.integer(1, 2)
     kernel = (draw.integer(1, 3), draw.integer(1, 3))
-    dilation = draw.choice([1, 2, (1, 2), (3, 1)])
-    spans = [dilated(k, d) for k, d in zip(kernel, np.broadcast_to(dilation, 2).tolist(), strict=True)]
-    sides = tuple((2 if transposed else span) + draw.integer(0, 4) for span in spans)
+    dilation = draw.choice([(1, 1), (2, 2), (1, 2), (3, 1)])
+    spans = tuple(map(dilated, kernel, dilation))
+    sides = tuple((3 if transposed else span) + draw.integer(0, 4) for span in spans)
     layout = draw.choice(LAYOUTS)
     batch = draw.choice([(), (0,), (1,), (2,)])
     x_channels = (groups * c,)
-    w_channels = (groups * c, o) if transposed else (groups * o, c)
     if layout == "NCHW":
-        shapes = batch + x_channels + sides, w_channels + kernel
+        x_shape = batch + x_channels + sides
+        w_shape = ((groups * c, o) if transposed else (groups * o, c)) + kernel
     else:
-        shapes = batch + sides + x_channels, kernel + (w_channels if transposed else w_channels[::-1])
+        x_shape = batch + sides + x_channels
+        w_shape = kernel + ((groups * c, o) if transposed else (c, groups * o))
     bias = (draw.array((groups * o,)),) if draw.boolean() else ()
-    pads = [0, 1, "same", "valid"] if transposed else [0, 1, (2, 1), ((0, 1), (3, 2)), "same", "full"]
-    return (*map(draw.array, shapes), *bias), {
-        "stride": draw.choice([1, 2, (3, 2), (1, 3)]) if not transposed else draw.choice([2, (3, 2)]),
-        "padding": draw.choice(pads) if spans != [1, 1] or not transposed else 0,
+    pads = [0, 1, (1, 0), ((0, 1), (1, 2)), "same", "valid"] + ([] if transposed else ["full"])
+    return (draw.array(x_shape), draw.array(w_shape), *bias), {
+        "stride": draw.choice([1, 2, (3, 2), (1, 3)]),
+        "padding": draw.choice(pads),
         "dilation": dilation,
         "groups": groups,
         "layout": layout,
@@ -168,10 +171,10 @@ def conv2d(
 ) -> Tensor:
     """Convolve images with kernels: the cross-correlation that deep-learning libraries call so.
 
-    ``y[n, o, i, j] = b[o] + sum over c, k, l of x[n, c, s i + d k, s j + d l] * w[o, c, k, l]``, with
-    x padded by zeros. It is linear in x and in w, and its gradients are convolutions again: by x that
-    of the padded output gradient with the mirrored kernel, its channels exchanged; by w that of x with
-    the output gradient.
+    ``y[n, o, i, j] = b[o] + sum over c, k, l of x[n, c, s i + d k, s j + d l] * w[o, c, k, l]``,
+    with x padded by zeros. Its gradients are convolutions again: by x that of the padded output
+    gradient with the mirrored kernel, its channels exchanged; by w that of x with the output
+    gradient.
 
     Parameters
     ----------
@@ -181,9 +184,9 @@ def conv2d(
     stride, dilation
         Positive integers: one, or one for each axis.
     padding
-        The zeros at each border: one integer; one for each axis; one pair (low, high) for each axis,
-        negative to crop; "valid" for none; "same" so that H_out = ceil(H / stride), an odd zero going
-        to the high side; "full" for dilation * (K - 1), so that every overlap counts.
+        The zeros at each border: one integer; one for each axis; one pair (low, high) for each
+        axis, negative to crop; "valid" for none; "same" so that H_out = ceil(H / stride), an odd
+        zero going to the high side; "full" for dilation * (K - 1), so that every overlap counts.
     groups
         The number of groups of channels that do not mix.
     layout
@@ -213,7 +216,15 @@ def conv2d(
     (1, 1, 4, 4)
     """
     return _conv2d(
-        conv, x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, layout=layout
+        conv,
+        x,
+        w,
+        b,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
     )
 
 
@@ -225,7 +236,9 @@ def _transposed_crop(padding: Padding, spans: Shape, strides: Shape) -> tuple[tu
         return tuple((span - 1, span - 1) for span in spans)
     if padding == "same":  # the result has s entries for each of the input
         lows = [max(span - s, 0) // 2 for span, s in zip(spans, strides, strict=True)]
-        return tuple((low, span - s - low) for low, span, s in zip(lows, spans, strides, strict=True))
+        return tuple(
+            (low, span - s - low) for low, span, s in zip(lows, spans, strides, strict=True)
+        )
     return explicit_pads("conv_transpose2d", padding, len(spans))
 
 
@@ -249,9 +262,9 @@ def _conv_transpose2d(
     strides = per_axis(name, "stride", stride, 2)
     dilations = per_axis(name, "dilation", dilation, 2)
     extra = per_axis(name, "output_padding", output_padding, 2, least=0)
-    fits = groups and x.shape[1] == w.shape[0] and w.shape[0] % groups == 0
+    groups = positive_integer(name, "groups", groups)
     rule = "w has the input channels, which divide by groups, and the output channels of one group."
-    _require_groups(name, groups, x, w, fits, rule)
+    _require_channels(name, groups, x, w, w.shape[0], rule)
     if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
         raise ShapeError(
             explain(
@@ -267,7 +280,9 @@ def _conv_transpose2d(
     crops = _transposed_crop(padding, spans, strides)
     sides = tuple(
         (i - 1) * s + span - low - high + e
-        for i, s, span, (low, high), e in zip(x.shape[2:], strides, spans, crops, extra, strict=True)
+        for i, s, span, (low, high), e in zip(
+            x.shape[2:], strides, spans, crops, extra, strict=True
+        )
     )
     if min(sides) < 1 or min(spans) < 1 or min(x.shape[2:]) < 1:
         raise ShapeError(
@@ -284,7 +299,7 @@ def _conv_transpose2d(
         )
     y = apply(
         x,
-        transposed_kernel(w, int(groups)),
+        transposed_kernel(w, groups),
         stride=(1, 1),
         padding=tuple(
             (span - 1 - low, span - 1 - high + e)
@@ -292,7 +307,7 @@ def _conv_transpose2d(
         ),
         input_dilation=strides,
         dilation=dilations,
-        groups=int(groups),
+        groups=groups,
     )
     return _finish(name, y, b, layout, single)
 
@@ -317,7 +332,7 @@ def conv_transpose2d(
     """Apply the transpose of a convolution, as a map from its output to its input.
 
     Every entry of x puts a kernel, times its value, into the result, ``stride`` entries apart:
-    ``y[n, o, s i + d k, s j + d l] += x[n, c, i, j] * w[c, o, k, l]``, of which ``padding`` is cropped.
+    ``y[n, o, s i + d k, s j + d l] += x[n, c, i, j] * w[c, o, k, l]``; ``padding`` is cropped.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
-"""The arithmetic of sizes: what stride, padding and dilation mean, and the errors when they do not fit.
+"""The arithmetic of sizes: what stride, padding and dilation mean, and whether they fit.
 
-Letters: ``i`` input side, ``k`` kernel side, ``o`` output side, ``s`` stride, ``d`` dilation, ``a`` input
-dilation (zeros between the entries of the input), ``(low, high)`` padding, negative where it crops.
+Letters: ``i`` input side, ``k`` kernel side, ``o`` output side, ``s`` stride, ``d`` dilation,
+``a`` input dilation (``a - 1`` zeros between entries of the input), ``(low, high)`` padding,
+negative where it crops.
 """
 
 from collections.abc import Sequence
@@ -42,9 +43,11 @@ def remainder(i: int, k: int, o: int, s: int, pads: tuple[int, int], a: int, d: 
     return dilated(i, a) + sum(pads) - dilated(k, d) - (o - 1) * s
 
 
-def per_axis(operation: str, name: str, value: int | Sequence[int], n: int, least: int = 1) -> Shape:
+def per_axis(
+    operation: str, name: str, value: int | Sequence[int], n: int, least: int = 1
+) -> Shape:
     """Return one integer an axis, from one for all or one for each."""
-    values = (value,) * n if isinstance(value, (int, np.integer)) else tuple(value)
+    values = tuple(value) if isinstance(value, (Sequence, np.ndarray)) else (value,) * n
     if len(values) != n or any(
         not isinstance(v, (int, np.integer)) or isinstance(v, bool) or v < least for v in values
     ):
@@ -59,6 +62,15 @@ def per_axis(operation: str, name: str, value: int | Sequence[int], n: int, leas
     return tuple(int(v) for v in values)
 
 
+def positive_integer(operation: str, name: str, value: int) -> int:
+    """Return the value as an int, if it is a positive integer."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise ShapeError(
+            explain(operation, f"{name} is a positive integer.", f"Pass {name}=1.", **{name: value})
+        )
+    return int(value)
+
+
 def pads_for(
     operation: str,
     padding: int | str | Sequence[Any],
@@ -69,17 +81,22 @@ def pads_for(
 ) -> Pads:
     """Return (low, high) for each axis.
 
-    ``"valid"`` adds nothing; ``"same"`` makes ceil(i / s) windows fit, an odd entry going to the high
-    side; ``"full"`` lets every window that meets the input count.
+    ``"valid"`` adds nothing; ``"same"`` makes ceil(i / s) windows fit, an odd entry going to the
+    high side; ``"full"`` lets every window that meets the input count.
     """
     n = len(sides)
     spans = [dilated(k, d) for k, d in zip(kernel, dilation, strict=True)]
+    if not isinstance(padding, str):
+        return explicit_pads(operation, padding, n)
     if padding == "valid":
         return ((0, 0),) * n
     if padding == "full":
         return tuple((span - 1, span - 1) for span in spans)
     if padding == "same":
-        totals = [max((-(-i // s) - 1) * s + span - i, 0) for i, s, span in zip(sides, stride, spans, strict=True)]
+        totals = [
+            max((-(-i // s) - 1) * s + span - i, 0)
+            for i, s, span in zip(sides, stride, spans, strict=True)
+        ]
         return tuple((total // 2, total - total // 2) for total in totals)
     return explicit_pads(operation, padding, n)
 
@@ -96,7 +113,8 @@ def explicit_pads(operation: str, padding: Any, n: int) -> Pads:
         raise ShapeError(
             explain(
                 operation,
-                f'padding is an integer, {n} integers, {n} pairs (low, high), "same", "valid" or "full".',
+                f"padding is an integer, {n} integers, {n} pairs (low, high), "
+                "'same', 'valid' or 'full'.",
                 "Pass padding=0 for none.",
                 padding=padding,
             )

@@ -4,11 +4,13 @@
 
     (n, g c, *i) * (g o, c, *k) -> (n, g o, *j),
 
-of an input dilated by ``input_dilation`` and padded, with a kernel dilated by ``dilation``, at every
-``stride``-th position, in ``groups`` of channels that do not mix. It is bilinear, and each of its two
-transposes is again such a convolution, of the output gradient with the one argument that is held: so
-derivatives of every order and mode are members of the family.
+of an input dilated by ``input_dilation`` and padded, with a kernel dilated by ``dilation``, at
+every ``stride``-th position, in ``groups`` of channels that do not mix. It is bilinear, and each of
+its two transposes is again such a convolution, of the output gradient with the argument that is
+held: so derivatives of every order and mode are members of the family.
 """
+
+from itertools import count
 
 import numpy as np
 
@@ -31,7 +33,9 @@ def _conv(
     dilation: Shape,
     groups: int,
 ) -> Array:
-    kernel = conv_by_gemm if isinstance(x, np.ndarray) and isinstance(w, np.ndarray) else conv_by_taps
+    kernel = (
+        conv_by_gemm if isinstance(x, np.ndarray) and isinstance(w, np.ndarray) else conv_by_taps
+    )
     return kernel(
         x,
         w,
@@ -54,7 +58,13 @@ def transposed_kernel(w: Array, groups: int) -> Array:
 
 
 def transposed_pads(
-    pads: Pads, sides: Shape, kernel: Shape, out: Shape, stride: Shape, input_dilation: Shape, dilation: Shape
+    pads: Pads,
+    sides: Shape,
+    kernel: Shape,
+    out: Shape,
+    stride: Shape,
+    input_dilation: Shape,
+    dilation: Shape,
 ) -> Pads:
     """Return the padding of the output gradient: what the kernel reaches beyond the padding.
 
@@ -102,8 +112,8 @@ def _wrt_kernel(
     dilation: Shape,
     groups: int,
 ) -> Array:
-    # The input convolved with the output gradient. Batch and channels change places, so that the sum
-    # goes over the images, and so do stride and dilation; the remainder of the stride is cropped.
+    # The input convolved with the output gradient. Batch and channels change places, so that the
+    # sum goes over the images; so do stride and dilation. The remainder of the stride is cropped.
     sides, kernel, out = x.shape[2:], w_shape[2:], g.shape[2:]
     pads = tuple(
         (p[0], p[1] - remainder(i, k, o, s, p, a, d))
@@ -132,7 +142,7 @@ def _wrt_kernel(
 
 
 def draw_conv(draw: Draw) -> Case:
-    """Draw a convolution whose parameters differ along the axes, with strides that leave a remainder."""
+    """Draw a convolution of 1 to 3 axes, with different parameters along each."""
     n = draw.choice([1, 2, 2, 3])
     groups, c, o = draw.choice([1, 2]), draw.integer(1, 2), draw.integer(1, 2)
     axes = range(n)
@@ -141,13 +151,10 @@ def draw_conv(draw: Draw) -> Case:
     input_dilation = tuple(draw.choice([1, 1, 2]) for _ in axes)
     padding = tuple((draw.integer(-1, 3), draw.integer(-1, 3)) for _ in axes)
     sides = []
-    for i in axes:
-        side = draw.integer(1, 5)
-        while dilated(side, input_dilation[i]) + sum(padding[i]) < dilated(kernel[i], dilation[i]) or side + min(
-            padding[i][0], 0
-        ) + min(padding[i][1], 0) < 1:
-            side += 1
-        sides.append(side)
+    for k, d, a, (low, high) in zip(kernel, dilation, input_dilation, padding, strict=True):
+        cropped = max(-low, 0) + max(-high, 0)
+        least = next(i for i in count(cropped + 1) if dilated(i, a) + low + high >= dilated(k, d))
+        sides.append(least + draw.integer(0, 4))
     x = draw.array((draw.integer(0, 2), groups * c, *sides))
     w = draw.array((groups * o, c, *kernel))
     return (x, w), {

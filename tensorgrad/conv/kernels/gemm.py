@@ -1,8 +1,8 @@
 """Convolution as matrix products of numpy arrays: windows gathered, then BLAS.
 
-Two ways to gather, for the two ends of the family: for every image all its windows side by side, where
-the output is larger than the kernel; for every output position the windows of all images, where it
-is smaller, as in the gradient by the kernel.
+Two ways to gather, for the two ends of the family: for every image all its windows side by side,
+where the output is larger than the kernel; for every output position the windows of all images,
+where it is smaller, as in the gradient by the kernel.
 """
 
 from itertools import product
@@ -30,13 +30,17 @@ def conv_by_gemm(
     """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j) for arrays of NumPy."""
     out = output_sides(x, w, stride, padding, input_dilation, dilation)
     x = dilate_and_pad(x, padding, input_dilation)
-    matrix = w.reshape(groups, w.shape[0] // groups, -1 if w.size else prod(w.shape[1:]))  # (g, o, c k)
+    matrix = w.reshape(
+        groups, w.shape[0] // groups, -1 if w.size else prod(w.shape[1:])
+    )  # (g, o, c k)
     gather = _by_image if prod(out) >= prod(w.shape[2:]) else _by_position
     y = gather(x, matrix, w.shape[1:], out, stride, dilation)
     return y.reshape(x.shape[0], w.shape[0], *out)
 
 
-def _by_image(x: Array, matrix: Array, ck: Shape, out: Shape, stride: Shape, dilation: Shape) -> Array:
+def _by_image(
+    x: Array, matrix: Array, ck: Shape, out: Shape, stride: Shape, dilation: Shape
+) -> Array:
     n, groups = x.shape[0], matrix.shape[0]
     step = x.strides[2:]
     windows = as_strided(
@@ -55,7 +59,9 @@ def _by_image(x: Array, matrix: Array, ck: Shape, out: Shape, stride: Shape, dil
     return y  # (n, g, o, j)
 
 
-def _by_position(x: Array, matrix: Array, ck: Shape, out: Shape, stride: Shape, dilation: Shape) -> Array:
+def _by_position(
+    x: Array, matrix: Array, ck: Shape, out: Shape, stride: Shape, dilation: Shape
+) -> Array:
     n, groups = x.shape[0], matrix.shape[0]
     weights = matrix.transpose(0, 2, 1)  # (g, c k, o)
     y = np.empty((n, *matrix.shape[:2], *out), np.result_type(x, matrix))

@@ -18,7 +18,9 @@ def dilate_and_pad(x: Array, pads: Pads, input_dilation: Shape) -> Array:
     grown = [dilated(i, a) for i, a in zip(sides, input_dilation, strict=True)]
     if any(a != 1 for a in input_dilation) or any(low > 0 or high > 0 for low, high in pads):
         lows = [max(low, 0) for low, _ in pads]
-        shape = [low + i + max(high, 0) for low, i, (_, high) in zip(lows, grown, pads, strict=True)]
+        shape = [
+            low + i + max(high, 0) for low, i, (_, high) in zip(lows, grown, pads, strict=True)
+        ]
         padded = np.zeros_like(x, shape=(*x.shape[:2], *shape))
         inside = tuple(
             slice(low, low + i, a) for low, i, a in zip(lows, grown, input_dilation, strict=True)
@@ -49,7 +51,7 @@ def conv_by_taps(
     dilation: Shape,
     groups: int,
 ) -> Array:
-    """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j): for every tap, the entries it meets times its weights."""
+    """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j), for any array that follows NumPy's protocols."""
     kernel = w.shape[2:]
     out = output_sides(x, w, stride, padding, input_dilation, dilation)
     x = dilate_and_pad(x, padding, input_dilation)
