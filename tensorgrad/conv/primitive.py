@@ -11,11 +11,13 @@ held: so derivatives of every order and mode are members of the family.
 """
 
 from itertools import count
+from typing import Any
 
 import numpy as np
 
 from tensorgrad.conv.geometry import Pads, dilated, remainder
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
+from tensorgrad.conv.kernels.phases import conv_by_phases
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.engine.declare import bilinear
 from tensorgrad.engine.primitive import Case
@@ -33,18 +35,18 @@ def _conv(
     dilation: Shape,
     groups: int,
 ) -> Array:
-    kernel = (
-        conv_by_gemm if isinstance(x, np.ndarray) and isinstance(w, np.ndarray) else conv_by_taps
-    )
-    return kernel(
-        x,
-        w,
-        stride=stride,
-        padding=padding,
-        input_dilation=input_dilation,
-        dilation=dilation,
-        groups=groups,
-    )
+    params: dict[str, Any] = {
+        "stride": stride,
+        "padding": padding,
+        "input_dilation": input_dilation,
+        "dilation": dilation,
+        "groups": groups,
+    }
+    if not isinstance(x, np.ndarray) or not isinstance(w, np.ndarray):
+        return conv_by_taps(x, w, **params)
+    if any(a > 1 for a in input_dilation):
+        return conv_by_phases(conv_by_gemm, x, w, **params)
+    return conv_by_gemm(x, w, **params)
 
 
 def transposed_kernel(w: Array, groups: int) -> Array:

@@ -1,0 +1,76 @@
+"""Convolution of a dilated input, without multiplying the zeros between its entries.
+
+Entry j of the result meets input entry (s j + d k - low) / a, where that is an integer. So along each
+axis the results fall into phases, j = r, r + A, r + 2 A, ..., and each phase is a convolution of the
+undilated input with every so-many-th tap of the kernel.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from math import gcd
+from typing import NamedTuple
+
+import numpy as np
+
+from tensorgrad.conv.geometry import Pads
+from tensorgrad.conv.kernels.taps import output_sides
+from tensorgrad.typing import Array, Shape
+
+
+class Phase(NamedTuple):
+    """Along one axis: the results, the taps they need, and the convolution that makes them."""
+
+    results: slice
+    taps: slice
+    stride: int
+    pads: tuple[int, int]
+    dilation: int
+
+
+def phases(i: int, k: int, o: int, s: int, low: int, a: int, d: int) -> Iterator[Phase]:
+    """Yield the phases of one axis; results that meet only zeros are in none."""
+    every = a // gcd(a, s)  # A: results this far apart are in the same phase
+    h = gcd(a, d)
+    step = a // h
+    for r in range(min(every, o)):
+        first = next((tap for tap in range(min(step, k)) if (s * r + d * tap - low) % a == 0), None)
+        if first is None:
+            continue
+        count = -(-(o - r) // every)
+        taps = -(-(k - first) // step)
+        stride, dilation = s * every // a, d // h
+        start = (s * r + d * first - low) // a  # the input entry that the first window begins at
+        end = start + (count - 1) * stride + (taps - 1) * dilation + 1
+        yield Phase(
+            slice(r, None, every), slice(first, None, step), stride, (-start, end - i), dilation
+        )
+
+
+def conv_by_phases(
+    convolve: Callable[..., Array],
+    x: Array,
+    w: Array,
+    /,
+    *,
+    stride: Shape,
+    padding: Pads,
+    input_dilation: Shape,
+    dilation: Shape,
+    groups: int,
+) -> Array:
+    """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j), phase by phase with an undilated convolution."""
+    out = output_sides(x, w, stride, padding, input_dilation, dilation)
+    lows = [low for low, _ in padding]
+    axes = zip(x.shape[2:], w.shape[2:], out, stride, lows, input_dilation, dilation, strict=True)
+    y = np.zeros((x.shape[0], w.shape[0], *out), np.result_type(x, w))
+    for phase in product(*(phases(*axis) for axis in axes)):
+        y[(..., *(p.results for p in phase))] = convolve(
+            x,
+            w[(..., *(p.taps for p in phase))],
+            stride=tuple(p.stride for p in phase),
+            padding=tuple(p.pads for p in phase),
+            input_dilation=(1,) * len(phase),
+            dilation=tuple(p.dilation for p in phase),
+            groups=groups,
+        )
+    return y
