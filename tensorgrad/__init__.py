@@ -18,3 +18,5 @@ from tensorgrad.transforms import jvp as jvp
 from tensorgrad.transforms import stop_gradient as stop_gradient
 from tensorgrad.transforms import value_and_grad as value_and_grad
 from tensorgrad.transforms import vjp as vjp
+from tensorgrad.visualize.graph import Graph as Graph
+from tensorgrad.visualize.graph import graph as graph

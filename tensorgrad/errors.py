@@ -6,6 +6,11 @@ remedy. Each class is also the built-in exception that NumPy users would expect 
 
 from typing import Any
 
+import numpy as np
+
+# Characters of a value that a message shows.
+_LONGEST = 200
+
 
 class TensorgradError(Exception):
     """The base of every error raised on purpose by tensorgrad."""
@@ -27,20 +32,26 @@ class GraphError(TensorgradError, RuntimeError):
     """A recorded graph is used in a way it does not allow."""
 
 
-def explain(operation: str, rule: str, remedy: str = "", **values: Any) -> str:
+def explain(operation: str, rule: str, remedy: str = "", /, **values: Any) -> str:
     """Put a message together: ``operation: name=value, ...: rule remedy``.
 
     >>> explain("conv2d", "Sides must be positive.", "Pass stride=1.", stride=0)
     'conv2d: stride=0. Sides must be positive. Pass stride=1.'
     """
-    shown = ", ".join(f"{name}={plain(value)!r}" for name, value in values.items())
-    return " ".join(part for part in (f"{operation}: {shown}." if shown else f"{operation}:", rule, remedy) if part)
+    shown = ", ".join(f"{name}={_shown(value)}" for name, value in values.items())
+    lead = f"{operation}: {shown}." if shown else f"{operation}:"
+    return " ".join(part for part in (lead, rule, remedy) if part)
+
+
+def _shown(value: Any) -> str:
+    text = repr(plain(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def plain(value: Any) -> Any:
-    """Turn NumPy integers, also inside tuples, into ints, so that sizes print as plain numbers."""
-    if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
-    if hasattr(value, "__index__") and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0:
-        return value.__index__()
+    """Turn NumPy integers, also inside containers, into ints, so that sizes print as numbers."""
+    if isinstance(value, np.integer):
+        return int(value)
+    if type(value) in (tuple, list):
+        return type(value)(plain(item) for item in value)
     return value

@@ -47,7 +47,12 @@ class Draw(Protocol):
     def choice(self, options: Sequence[Any]) -> Any:
         """Draw one of the options; the first is the simplest."""
 
-    def shape(self, min_ndim: int = 0, max_ndim: int = 3, min_side: int = 0, max_side: int = 4) -> Shape:
+    def permutation(self, n: int) -> list[int]:
+        """Draw an order of the integers below n; the simplest is theirs."""
+
+    def shape(
+        self, min_ndim: int = 0, max_ndim: int = 3, min_side: int = 0, max_side: int = 4
+    ) -> Shape:
         """Draw a shape."""
 
     def broadcastable(self, n: int) -> list[Shape]:

@@ -1,0 +1,1 @@
+"""The recorded graph and the walks over it; it knows no operation."""

@@ -9,6 +9,9 @@ from tensorgrad.engine.primitive import Primitive
 from tensorgrad.engine.space import fit_tangent, zeros
 from tensorgrad.typing import Array
 
+# the tangent of each node reached so far
+Tangents = dict[Node | None, Any]
+
 
 def forward(
     inputs: Sequence[Node],
@@ -19,31 +22,39 @@ def forward(
 ) -> dict[Node, Array]:
     """Push the tangents of inputs forward to outputs, in creation order.
 
-    ``live`` is as in the backward walk. Returns the tangent of each output that depends on an input.
+    ``live`` is as in the backward walk. Outputs that depend on no input are left out.
     """
-    known: dict[Node, Any] = dict(zip(inputs, tangents, strict=True))
+    known: Tangents = dict(zip(inputs, tangents, strict=True))
     for node in ancestors(outputs, since=min((node.index for node in inputs), default=0)):
-        if node in known or known.keys().isdisjoint(node.parents):
-            continue
         primitive = node.primitive
-        saved = primitive.restore(node, live) if live else node.saved
+        if primitive is None or node in known or known.keys().isdisjoint(node.parents):
+            continue
+        saved = primitive.restore(node, live)
         if primitive.jointly_linear:
             t = _apply_to_tangents(primitive, node, saved, known)
         else:
-            t = None
-            for argnum, parent in enumerate(node.parents):
-                rule = primitive.jvp(argnum) if parent in known else None
-                if rule is not None:
-                    part = fit_tangent(
-                        rule(known[parent], saved, node.params, argnum), node.shape, node.dtype
-                    )
-                    t = part if t is None else t + part
+            t = _sum_of_parts(primitive, node, saved, known)
         if t is not None:
             known[node] = fit_tangent(t, node.shape, node.dtype)
     return {node: known[node] for node in outputs if node in known}
 
 
-def _apply_to_tangents(primitive: Primitive, node: Node, saved: Any, known: dict[Node, Any]) -> Array:
+def _sum_of_parts(
+    primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents
+) -> Array | None:
+    t = None
+    for argnum, parent in enumerate(node.parents):
+        rule = primitive.jvp(argnum) if parent in known else None
+        if rule is not None:
+            part = rule(known[parent], saved, node.params, argnum)
+            part = fit_tangent(part, node.shape, node.dtype)
+            t = part if t is None else t + part
+    return t
+
+
+def _apply_to_tangents(
+    primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents
+) -> Array:
     if len(node.parents) == 1:
         return primitive(known[node.parents[0]], **node.params)
     sizes = dict(zip(primitive.layout, saved, strict=True))

@@ -1,17 +1,28 @@
 """Whether operations are recorded; a setting of the current thread or task, never a global one."""
 
-from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = _recording.get
 
 
-class no_grad(ContextDecorator):
+@contextmanager
+def recording(on: bool) -> Iterator[None]:
+    """Record the operations inside, or do not."""
+    token = _recording.set(on)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def no_grad() -> AbstractContextManager[None]:
     """Record nothing inside: results are constants, and leaves may be written in place.
 
-    Works as a context manager and as a decorator, and only for the current thread or task.
+    Works as a context manager and as a decorator, and only for the current thread or task. Inside,
+    `tensorgrad.grad` and its kin still differentiate by their own arguments.
 
     Examples
     --------
@@ -22,17 +33,4 @@ class no_grad(ContextDecorator):
     >>> w
     tensor([0.5, 1.5], requires_grad=True)
     """
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(_recording.set(False))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _recording.reset(self._tokens.pop())
+    return recording(on=False)

@@ -17,7 +17,7 @@ class Node:
     Attributes
     ----------
     primitive
-        The operation; None for a leaf.
+        The operation; None for a variable, where a graph begins.
     parents
         For each array argument the node that made it, or None for a constant.
     params
@@ -31,7 +31,16 @@ class Node:
         Creation order, which is also a topological order.
     """
 
-    __slots__ = ("__weakref__", "dtype", "index", "params", "parents", "primitive", "saved", "shape")
+    __slots__ = (
+        "__weakref__",
+        "dtype",
+        "index",
+        "params",
+        "parents",
+        "primitive",
+        "saved",
+        "shape",
+    )
 
     def __init__(
         self,
@@ -51,15 +60,24 @@ class Node:
         self.index = next_index()
 
     def __repr__(self) -> str:
-        name = "leaf" if self.primitive is None else self.primitive.name
+        name = "variable" if self.primitive is None else self.primitive.name
         return f"<Node {self.index} {name} {self.dtype}{list(self.shape)}>"
 
 
-class Leaf(Node):
-    """A variable: where a graph begins, and where ``.backward()`` leaves the gradient."""
+class Variable(Node):
+    """Where a graph begins: what a transformation differentiates by."""
+
+    __slots__ = ()
+
+    def __init__(self, value: Array) -> None:
+        super().__init__(None, (), {}, (), value.shape, value.dtype)
+
+
+class Leaf(Variable):
+    """A variable of the user's own, where ``.backward()`` leaves the gradient."""
 
     __slots__ = ("grad",)
 
     def __init__(self, value: Array) -> None:
-        super().__init__(None, (), {}, (), value.shape, value.dtype)
+        super().__init__(value)
         self.grad: Any = None

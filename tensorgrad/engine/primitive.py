@@ -4,7 +4,7 @@ An operation's array arguments are positional, its parameters are keywords. Its 
 NumPy functions whose argument names say what they need; see `Rule`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from inspect import Parameter, signature
 from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn
@@ -14,7 +14,14 @@ import numpy as np
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.errors import IndexingError, ShapeError, TensorgradError, UnsupportedError, explain
+from tensorgrad.errors import (
+    GraphError,
+    IndexingError,
+    ShapeError,
+    TensorgradError,
+    UnsupportedError,
+    explain,
+)
 from tensorgrad.typing import Array, Draw
 
 # One case to try an operation on: its positional and its keyword arguments.
@@ -41,8 +48,8 @@ class Operation:
     reference
         An independent implementation to compare values with.
     kind
-        ``elementwise``, ``linear``, ``bilinear``, ``general``, ``constant``, or ``composite``: written
-        with other operations, and so without rules of its own.
+        ``elementwise``, ``linear``, ``bilinear``, ``general``, ``constant``, or ``composite``:
+        written with other operations, and so without rules of its own.
     differentiable
         Whether results depend smoothly on the arguments, so that the laws of derivatives apply.
     """
@@ -63,12 +70,15 @@ class Operation:
         self.reference = reference
         self.differentiable = self.kind != "constant"
         if name in REGISTRY:
-            raise TensorgradError(explain("register", "An operation of this name exists.", name=name))
+            raise TensorgradError(
+                explain("register", "An operation of this name exists.", name=name)
+            )
         REGISTRY[name] = self
         for function in numpy:
             NUMPY[function] = self
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        """Call the function."""
         return self.fun(*args, **params)
 
     def __repr__(self) -> str:
@@ -146,7 +156,11 @@ class Rule:
         params = [name for name in names if name not in known]
         if names != [*needs, *params]:
             raise TensorgradError(
-                explain(primitive, "A rule names arrays first, then parameters.", rule=str(signature(formula)))
+                explain(
+                    primitive,
+                    "A rule names arrays first, then parameters.",
+                    rule=str(signature(formula)),
+                )
             )
         return cls(
             formula,
@@ -157,7 +171,7 @@ class Rule:
         )
 
     def compile(self, layout: Sequence[str]) -> "Compiled":
-        """Return ``apply(seed, saved, params, argnum)`` for nodes whose saved values lie as in layout."""
+        """Make the rule ready for nodes whose saved values lie as in layout."""
         formula = self.formula
         places = [layout.index(name) for name in self.needs]
         if self.argnum or self.everything or self.params:
@@ -171,17 +185,20 @@ class Rule:
 
             return with_params
         if not places:
-            return lambda seed, saved, params, argnum: formula(seed)
+            return lambda seed, _saved, _params, _argnum: formula(seed)
         if len(places) == 1:
             (i,) = places
-            return lambda seed, saved, params, argnum: formula(seed, saved[i])
+            return lambda seed, saved, _params, _argnum: formula(seed, saved[i])
         pick = _picker(places)
-        return lambda seed, saved, params, argnum: formula(seed, *pick(saved))
+        return lambda seed, saved, _params, _argnum: formula(seed, *pick(saved))
 
 
+# What a primitive is given as its rules: one for all arguments, or one for each.
+Formulas = Callable[..., Any] | Sequence[Callable[..., Any] | Rule | None]
 # Which arguments' values are kept, as a bit set, and how to pick what is saved.
 Plan = tuple[int, Callable[[tuple[Any, ...]], tuple[Any, ...]]]
-# A rule made ready for the walks: (seed, saved values of the node, its params, argnum) -> cotangent or tangent
+# A rule made ready for the walks: (seed, saved values of the node, its params, argnum) -> the
+# cotangent of that argument, or the tangent of the result
 Compiled = Callable[[Array, Any, dict[str, Any], int], Array]
 
 
@@ -191,7 +208,7 @@ def _picker(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...
     if places:
         (place,) = places
         return lambda values: (values[place],)
-    return lambda values: ()
+    return lambda _values: ()
 
 
 class Primitive(Operation):
@@ -199,16 +216,16 @@ class Primitive(Operation):
 
     ``vjps`` holds, for each array argument, the rule that pulls a cotangent of the result back to
     it; ``jvps`` the rule that pushes its tangent forward. None declares an argument constant. One
-    rule that names ``argnum`` serves all arguments of a variadic operation. Where ``jointly_linear``
-    the operation itself, applied to all tangents at once, is the forward rule.
+    rule that names ``argnum`` serves all arguments of a variadic operation. Where
+    ``jointly_linear`` the operation itself, applied to all tangents at once, is the forward rule.
     """
 
     def __init__(
         self,
         name: str,
         fun: Callable[..., Any],
-        vjps: "Callable[..., Any] | Sequence[Callable[..., Any] | None]",
-        jvps: "Callable[..., Any] | Sequence[Callable[..., Any] | None]",
+        vjps: Formulas,
+        jvps: Formulas,
         *,
         kind: str,
         samples: Samples,
@@ -223,22 +240,25 @@ class Primitive(Operation):
         self.arrays, self.variadic, _ = array_names(fun)
         self.rules = {"vjp": self._rules(vjps), "jvp": self._rules(jvps)}
         layout = dict.fromkeys(
-            need for rules in self.rules.values() for rule in rules if rule is not None for need in rule.needs
+            need
+            for rules in self.rules.values()
+            for rule in rules
+            if rule is not None
+            for need in rule.needs
         )
         if self.jointly_linear and (len(self.arrays) > 1 or self.variadic):
             layout |= dict.fromkeys(f"{array}_shape" for array in self.arrays)
         self.layout = tuple(layout)
         self.vjps, self.jvps = (
-            tuple(rule and rule.compile(self.layout) for rule in rules) for rules in self.rules.values()
+            tuple(None if rule is None else rule.compile(self.layout) for rule in rules)
+            for rules in self.rules.values()
         )
         self._plans: dict[int, Plan] = {}
 
-    def _rules(self, formulas: Any) -> tuple[Rule | None, ...]:
+    def _rules(self, formulas: Formulas) -> tuple[Rule | None, ...]:
         if callable(formulas):
             formulas = [formulas]
-        return tuple(
-            Rule.read(f, self.arrays, self.name) if callable(f) else f for f in formulas
-        )
+        return tuple(Rule.read(f, self.arrays, self.name) if callable(f) else f for f in formulas)
 
     def vjp(self, argnum: int) -> Compiled | None:
         """The rule that pulls a cotangent back to argument ``argnum``."""
@@ -317,26 +337,39 @@ class Primitive(Operation):
     def _saver(self, needs: set[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
         def source(name: str) -> Callable[[tuple[Any, ...]], Any]:
             if name not in needs:
-                return lambda all: None
+                return lambda _values: None
             if name == "ans":
-                return lambda all: all[1]
+                return lambda values: values[1]
             array = name.removesuffix("_shape")
             if self.variadic:
-                return (lambda all: all[2:]) if array == name else lambda all: tuple(map(np.shape, all[2:]))
+                return (
+                    (lambda values: values[2:])
+                    if array == name
+                    else lambda values: tuple(map(np.shape, values[2:]))
+                )
             place = 2 + self.arrays.index(array)
-            return (lambda all: all[place]) if array == name else lambda all: np.shape(all[place])
+            return (
+                (lambda values: values[place])
+                if array == name
+                else lambda values: np.shape(values[place])
+            )
 
         sources = [source(name) for name in self.layout]
-        return lambda all: tuple([get(all) for get in sources])
+        return lambda values: tuple([get(values) for get in sources])
 
-    def restore(self, node: Node, live: Any) -> tuple[Any, ...]:
-        """Return what ``node`` saved, as Tensors where the node that made a value is in ``live``."""
+    def restore(self, node: Node, live: Container[Node]) -> tuple[Any, ...]:
+        """Return what a node saved, as Tensors where the node that made a value is in ``live``."""
+        saved = node.saved
+        if saved is None:
+            _raise_freed(self.name)
+        if not live:
+            return saved
 
         def handle(value: Array, maker: Node | None) -> Any:
             return Tensor(value, maker) if maker is not None and maker in live else value
 
         restored = []
-        for name, value in zip(self.layout, node.saved or (), strict=True):
+        for name, value in zip(self.layout, saved, strict=True):
             if value is None or name.endswith("_shape"):
                 restored.append(value)
             elif name == "ans":
@@ -349,9 +382,9 @@ class Primitive(Operation):
 
 
 class Unary(Primitive):
-    """A primitive of one array without parameters: the same recording, with nothing to loop over."""
+    """A primitive of one array without parameters: the same recording without a loop."""
 
-    def __call__(self, x: Any) -> Any:  # type: ignore[override]
+    def __call__(self, x: Any) -> Any:
         """Compute the result, and record it if the argument is recorded."""
         if type(x) is not Tensor:
             return self.fun(x)
@@ -364,13 +397,15 @@ class Unary(Primitive):
             return Tensor(ans)
         plan = self._plans.get(1)
         pick = plan[1] if plan is not None else self._plan(1)[1]
-        return Tensor(ans, Node(self, (node,), NO_PARAMS, pick((None, ans, value)), ans.shape, ans.dtype))
+        return Tensor(
+            ans, Node(self, (node,), NO_PARAMS, pick((None, ans, value)), ans.shape, ans.dtype)
+        )
 
 
 class Binary(Primitive):
-    """A primitive of two arrays without parameters: the same recording, with nothing to loop over."""
+    """A primitive of two arrays without parameters: the same recording without a loop."""
 
-    def __call__(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+    def __call__(self, x: Any, y: Any) -> Any:
         """Compute the result, and record it if an argument is recorded."""
         recorded = raw = 0
         left = right = None
@@ -400,7 +435,9 @@ class Binary(Primitive):
         keeps, pick = plan if plan is not None else self._plan(recorded)
         if raw & keeps:  # somebody else may write to it later
             x, y = (_copied(x), y) if raw == 1 else (x, _copied(y))
-        return Tensor(ans, Node(self, (left, right), NO_PARAMS, pick((None, ans, x, y)), ans.shape, ans.dtype))
+        return Tensor(
+            ans, Node(self, (left, right), NO_PARAMS, pick((None, ans, x, y)), ans.shape, ans.dtype)
+        )
 
 
 class ArrayNames(NamedTuple):
@@ -412,7 +449,7 @@ class ArrayNames(NamedTuple):
 
 
 def array_names(fun: Callable[..., Any]) -> ArrayNames:
-    """Read off which arguments of a function are arrays (positional) and which parameters (keywords)."""
+    """Read off which arguments of a function are arrays (positional), and which parameters."""
     if isinstance(fun, np.ufunc):
         return ArrayNames(("x", "y")[: fun.nin], variadic=False, params=())
     args = signature(fun).parameters.values()
@@ -441,7 +478,32 @@ def _refuse_tensors(name: str, params: dict[str, Any]) -> None:
             )
 
 
-def _fail(operation: Operation, values: Sequence[Any], params: dict[str, Any], error: Exception) -> NoReturn:
+# What to do about an error of NumPy's, by words of its message.
+_REMEDIES = {
+    "broadcast": "Sizes, aligned from the right, must be equal or 1: reshape one argument.",
+    "cannot reshape": "The sides must multiply to the size of the array.",
+    "all the input array": "All sides but the one along the axis must be equal.",
+    "out of bounds": "A side of length n has the indices -n to n - 1.",
+    "too many indices": "Name at most as many axes as there are.",
+    "only integers, slices": "Convert a computed index with int() or .astype(int).",
+    "boolean index": "A mask has the shape of the axes it selects from.",
+}
+
+
+def _raise_freed(op: str) -> NoReturn:
+    raise GraphError(
+        explain(
+            "backward",
+            "The values saved for this graph were freed by an earlier backward().",
+            "Pass retain_graph=True to the earlier call.",
+            op=op,
+        )
+    )
+
+
+def _fail(
+    operation: Operation, values: Sequence[Any], params: dict[str, Any], error: Exception
+) -> NoReturn:
     """Raise an error of NumPy's again, saying what was called with which arguments."""
     if isinstance(error, TensorgradError):
         raise error
@@ -454,9 +516,7 @@ def _fail(operation: Operation, values: Sequence[Any], params: dict[str, Any], e
         shown[f"{name}.shape" if is_array else name] = value.shape if is_array else value
     kinds = {TypeError: UnsupportedError, IndexError: IndexingError, ValueError: ShapeError}
     kind = next(ours for theirs, ours in kinds.items() if isinstance(error, theirs))
-    reason = str(error)
-    remedy = ""
-    if "broadcast" in reason:
-        remedy = "Sizes, aligned from the right, must be equal or 1: reshape or expand one argument."
-    reason = reason if reason.endswith(".") else reason + "."
+    reason = str(error).strip().rstrip(" .")
+    remedy = next((ours for theirs, ours in _REMEDIES.items() if theirs in reason), "")
+    reason = f"{reason[:1].upper()}{reason[1:]}."
     raise kind(explain(operation.name, reason, remedy, **shown, **params)) from error

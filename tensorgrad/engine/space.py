@@ -1,8 +1,8 @@
 """The vector space that cotangents and tangents live in, and the way back into it.
 
-Rules may be careless of broadcasting, precision and realness: `fit_cotangent` and `fit_tangent` put their
-results right, once, after every rule. All of it is written with NumPy's functions, so it serves
-arrays and Tensors alike.
+Rules may be careless of broadcasting, precision and realness: `fit_cotangent` and `fit_tangent` put
+their results right, once, after every rule. All of it is written with NumPy's functions, so it
+serves arrays and Tensors alike.
 """
 
 import numpy as np
@@ -18,7 +18,11 @@ def zeros(shape: Shape, dtype: DTypeLike) -> Array:
 def sum_to(g: Array, shape: Shape) -> Array:
     """Sum over the axes along which an array of this shape was broadcast: the adjoint of that."""
     lead = g.ndim - len(shape)
-    stretched = tuple(i + lead for i, side in enumerate(shape) if side == 1 and g.shape[i + lead] != 1)
+    if lead < 0:  # x[index] = v drops leading sides of length 1 from v
+        return np.reshape(sum_to(g, shape[-lead:]), shape)
+    stretched = tuple(
+        i + lead for i, side in enumerate(shape) if side == 1 and g.shape[i + lead] != 1
+    )
     g = np.sum(g, axis=(*range(lead), *stretched))
     return np.reshape(g, shape) if stretched else g
 
@@ -30,8 +34,14 @@ def cast(g: Array, dtype: DTypeLike) -> Array:
     return g.astype(dtype)
 
 
+def _array(g: Array) -> Array:
+    # 1j times a numpy.float64 is a complex of Python's
+    return g if hasattr(g, "dtype") else np.asarray(g)
+
+
 def fit_cotangent(g: Array, shape: Shape, dtype: DTypeLike) -> Array:
     """Put a cotangent back into the space of the argument it belongs to."""
+    g = _array(g)
     if g.shape != shape:
         g = sum_to(g, shape)
     return g if g.dtype == dtype else cast(g, dtype)
@@ -39,6 +49,7 @@ def fit_cotangent(g: Array, shape: Shape, dtype: DTypeLike) -> Array:
 
 def fit_tangent(t: Array, shape: Shape, dtype: DTypeLike) -> Array:
     """Put a tangent into the space of the result it belongs to."""
+    t = _array(t)
     if t.shape != shape:
         t = np.broadcast_to(t, shape)
     return t if t.dtype == dtype else cast(t, dtype)

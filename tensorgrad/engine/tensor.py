@@ -29,7 +29,7 @@ class Tensor(Methods):
         self._value = value
         self._node = node
 
-    # ---- what it is -------------------------------------------------------------------------------
+    # ---- what it is ------------------------------------------------------------------------------
 
     @property
     def shape(self) -> Shape:
@@ -69,7 +69,7 @@ class Tensor(Methods):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made this tensor."""
-        return self._node is None or isinstance(self._node, Leaf)
+        return self._node is None or self._node.primitive is None
 
     @property
     def grad(self) -> "Tensor | None":
@@ -116,16 +116,24 @@ class Tensor(Methods):
         return f"tensor({', '.join(notes)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._value.item() if self.ndim == 0 else self.numpy(), spec) if spec else str(self)
+        return (
+            format(self._value.item() if self.ndim == 0 else self.numpy(), spec)
+            if spec
+            else str(self)
+        )
 
     def __str__(self) -> str:
         return repr(self)
 
-    # ---- ways out of the graph --------------------------------------------------------------------
+    # ---- ways out of the graph -------------------------------------------------------------------
 
     def numpy(self) -> Array:
         """Return the value as a read-only array, without a copy and without the history."""
-        view = np.asarray(self._value).view() if isinstance(self._value, np.generic) else self._value.view()
+        view = (
+            np.asarray(self._value).view()
+            if isinstance(self._value, np.generic)
+            else self._value.view()
+        )
         if isinstance(view, np.ndarray):
             view.flags.writeable = False
         return view
@@ -143,10 +151,27 @@ class Tensor(Methods):
         return Tensor(self._value)
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
-        self._refuse("numpy.array", "Use np.stack or np.concatenate for several tensors, x.numpy() for the value.")
+        self._refuse(
+            "np.array",
+            "Use np.stack or np.concatenate for several tensors, x.numpy() for the value.",
+        )
         if dtype is None or np.dtype(dtype) == self.dtype:
             return np.array(self._value) if copy else self.numpy()
         return np.asarray(self._value).astype(dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let copy and pickle make a tensor of its own, with a node of its own, and no history."""
+        if self._node is not None and not isinstance(self._node, Leaf):
+            raise UnsupportedError(
+                explain(
+                    "copy or pickle",
+                    "The history of a recorded tensor stays where it is.",
+                    "Use x.copy() within the graph, or x.detach() for the value.",
+                    shape=self.shape,
+                    requires_grad=True,
+                )
+            )
+        return _remade, (self._value, self.requires_grad, self.grad)
 
     def __float__(self) -> float:
         self._refuse("float", "Use x.item() for the number, np.sin(x) in place of math.sin(x).")
@@ -161,6 +186,16 @@ class Tensor(Methods):
         return int(self._value)
 
     def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.ndim:
+            raise UnsupportedError(
+                explain(
+                    "index",
+                    "Only a single integer counts, or names a place.",
+                    "Use int(x.item()), or x.astype(int) of a tensor that is not recorded.",
+                    dtype=str(self.dtype),
+                    shape=self.shape,
+                )
+            )
         return self._value.__index__()
 
     def __bool__(self) -> bool:
@@ -191,14 +226,27 @@ def own(data: ArrayLike, dtype: DTypeLike = None) -> Array:
     return np.array(data, dtype=dtype)
 
 
-def require_differentiable(operation: str, dtype: DTypeLike, name: str = "dtype") -> None:
+def _remade(value: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    made = tensor(value, requires_grad=requires_grad)
+    if grad is not None:
+        made.grad = grad
+    return made
+
+
+def require_differentiable(
+    operation: str,
+    dtype: DTypeLike,
+    remedy: str = "Pass floats, as in 3.0 or x.astype(float).",
+    *,
+    name: str = "dtype",
+) -> None:
     """Raise unless values of this dtype have derivatives."""
     if dtype.kind not in "fc":
         raise UnsupportedError(
             explain(
                 operation,
                 "Only floating-point and complex values have a gradient.",
-                "Pass floats, as in 3.0 or x.astype(float).",
+                remedy,
                 **{name: str(dtype)},
             )
         )

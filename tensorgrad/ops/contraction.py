@@ -1,7 +1,8 @@
 """Products that sum over shared axes. Two primitives do the work: matmul and einsum."""
 
+import math
 from collections.abc import Sequence
-from string import ascii_letters
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import operand, refuse
 from tensorgrad.typing import Array, ArrayLike, Draw, Shape
 
-# ---- matmul ---------------------------------------------------------------------------------------
+# in the order in which NumPy numbers them where labels are given as integers
+LABELS = ascii_uppercase + ascii_lowercase
+
+# ---- matmul -------------------------------------------------------------------------------------
 
 
 def _matmul(x: Array, y: Array, /) -> Array:
@@ -60,7 +64,9 @@ def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Any:
     x2 = np.expand_dims(x2, -1) if column else x2
     y = matmul_(x1, x2)
     if row or column:
-        y = np.reshape(y, y.shape[:-2] + (() if row else y.shape[-2:-1]) + (() if column else y.shape[-1:]))
+        y = np.reshape(
+            y, y.shape[:-2] + (() if row else y.shape[-2:-1]) + (() if column else y.shape[-1:])
+        )
     return y
 
 
@@ -101,7 +107,11 @@ def vdot(a: ArrayLike, b: ArrayLike, /) -> Any:
     return np.dot(np.ravel(np.conj(a)), np.ravel(b))
 
 
-@composite(np.outer, samples=lambda draw: ((draw.array(draw.shape()), draw.array(draw.shape())), {}))
+def _draw_outer(draw: Draw) -> Case:
+    return (draw.array(draw.shape()), draw.array(draw.shape())), {}
+
+
+@composite(np.outer, samples=_draw_outer)
 def outer(a: ArrayLike, b: ArrayLike, out: None = None) -> Any:
     """Multiply every entry of a with every entry of b."""
     refuse("np.outer", out=out)
@@ -125,12 +135,16 @@ def tensordot(a: ArrayLike, b: ArrayLike, axes: int | Sequence[Any] = 2) -> Any:
     """Sum over pairs of axes: the last of a with the first of b, or those that are named."""
     a, b = operand(a), operand(b)
     if isinstance(axes, (int, np.integer)):
-        left, right = range(a.ndim - axes, a.ndim), range(axes)
+        pairs: Any = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
     else:
-        left, right = ((s,) if isinstance(s, (int, np.integer)) else s for s in axes)
-    normalize = np.lib.array_utils.normalize_axis_tuple
-    left, right = normalize(left, a.ndim), normalize(right, b.ndim)
-    if len(left) != len(right) or any(a.shape[i] != b.shape[j] for i, j in zip(left, right, strict=False)):
+        pairs = axes
+    left, right = (
+        np.lib.array_utils.normalize_axis_tuple(side, x.ndim)
+        for side, x in zip(pairs, (a, b), strict=True)
+    )
+    if len(left) != len(right) or any(
+        a.shape[i] != b.shape[j] for i, j in zip(left, right, strict=False)
+    ):
         raise ShapeError(
             explain(
                 "np.tensordot",
@@ -144,22 +158,24 @@ def tensordot(a: ArrayLike, b: ArrayLike, axes: int | Sequence[Any] = 2) -> Any:
     rows = [i for i in range(a.ndim) if i not in left]
     columns = [j for j in range(b.ndim) if j not in right]
     sides = tuple(a.shape[i] for i in rows), tuple(b.shape[j] for j in columns)
-    k = int(np.prod([a.shape[i] for i in left], dtype=int))
-    m, n = (int(np.prod(side, dtype=int)) for side in sides)
+    k = math.prod(a.shape[i] for i in left)
+    m, n = map(math.prod, sides)
     # (rows, left) @ (right, columns)
-    x = np.reshape(np.transpose(a, (*rows, *left)), (m, k))
-    y = np.reshape(np.transpose(b, (*right, *columns)), (k, n))
+    x: Any = np.reshape(np.transpose(a, (*rows, *left)), (m, k))
+    y: Any = np.reshape(np.transpose(b, (*right, *columns)), (k, n))
     return np.reshape(np.matmul(x, y), sides[0] + sides[1])
 
 
-# ---- einsum ---------------------------------------------------------------------------------------
+# ---- einsum -------------------------------------------------------------------------------------
 
 
 def _einsum(*xs: Array, subscripts: str, optimize: Any) -> Array:
     return np.einsum(subscripts, *xs, optimize=optimize)
 
 
-def _einsum_vjp(g: Array, xs: Sequence[Array], xs_shape: Sequence[Shape], argnum: int, subscripts: str) -> Array:
+def _einsum_vjp(
+    g: Array, xs: Sequence[Array], xs_shape: Sequence[Shape], argnum: int, subscripts: str
+) -> Array:
     # The transpose in one argument is again an einsum, of g and the other arguments. A label that
     # only this argument has was summed away: ones bring it back. A label that it has twice reads a
     # diagonal: an identity matrix writes it back.
@@ -167,33 +183,54 @@ def _einsum_vjp(g: Array, xs: Sequence[Array], xs_shape: Sequence[Shape], argnum
     labels = terms.split(",")
     own = labels.pop(argnum)
     others = [x for i, x in enumerate(xs) if i != argnum]
-    free = iter(letter for letter in ascii_letters if letter not in subscripts)
+    free = iter(letter for letter in LABELS if letter not in subscripts)
     target = ""
     for label, side in zip(own, xs_shape[argnum], strict=True):
         if label in target:
             twin = next(free)
             labels.append(label + twin)
             others.append(np.eye(side, dtype=g.dtype))
-            label = twin  # noqa: PLW2901
-        elif not any(label in other for other in (result, *labels)):
+            target += twin
+            continue
+        if not any(label in other for other in (result, *labels)):
             labels.append(label)
             others.append(np.ones(side, dtype=g.dtype))
         target += label
-    return np.einsum(f"{','.join([result, *labels])}->{target}", g, *others, optimize=True)
+    part = np.einsum(f"{','.join([result, *labels])}->{target}", g, *others, optimize=True)
+    # a side that only this argument has longer than 1, while the others were broadcast along it
+    return np.broadcast_to(part, np.broadcast_shapes(part.shape, xs_shape[argnum]))
 
 
-def _einsum_jvp(t: Array, xs: Sequence[Array], argnum: int, subscripts: str, optimize: Any) -> Array:
+def _einsum_jvp(
+    t: Array, xs: Sequence[Array], argnum: int, subscripts: str, optimize: Any
+) -> Array:
     return einsum_(*xs[:argnum], t, *xs[argnum + 1 :], subscripts=subscripts, optimize=optimize)
 
 
-def _draw_einsum_operands(draw: Draw, forms: Sequence[str]) -> Any:
+def _draw_einsum_operands(draw: Draw, forms: Sequence[str]) -> tuple[str, list[Array]]:
     subscripts = draw.choice(forms)
     sides = {"i": 2, "j": 3, "k": draw.integer(0, 2), "l": 1}
-    terms = subscripts.split("->")[0].replace("...", "ij" if draw.boolean() else "")
-    return subscripts, [draw.array(tuple(sides[c] for c in term)) for term in terms.split(",")]
+    terms = subscripts.split("->")[0].replace("...", draw.choice(["", "ij"])).split(",")
+    shapes = [[sides[label] for label in term] for term in terms]
+    for shape, term in zip(shapes, terms, strict=True):
+        if draw.integer(0, 3) == 3 and len(set(term)) == len(term):  # not on a diagonal
+            shape[:1] = [1] * len(shape[:1])  # which is broadcast against the other operands
+    return subscripts, [draw.array(tuple(shape)) for shape in shapes]
 
 
-EXPLICIT = ["ij,jk->ik", "i->", "ij->ji", "ii->i", "ii->", "ij,ij->j", "ij,kj,k->i", "i,j->ij", "iij,j->i", ",i->i"]
+EXPLICIT = [
+    "ij,jk->ik",
+    "i->",
+    "ij->ji",
+    "ii->i",
+    "ii->",
+    "ij,ij->j",
+    "ij,ij,ij->",
+    "ij,kj,k->i",
+    "i,j->ij",
+    "iij,j->i",
+    ",i->i",
+]
 IMPLICIT = ["ij,jk", "ji", "ii", "...k,k", "...k,...k->...", "i...->...i"]
 
 
@@ -214,31 +251,45 @@ einsum_ = general(_einsum, _einsum_vjp, _einsum_jvp, samples=_draw_einsum_primit
 
 def _spell_out(subscripts: str, shapes: Sequence[Shape]) -> str:
     """Write subscripts with an explicit result and letters in place of every ellipsis."""
-    subscripts = subscripts.replace(" ", "")
-    terms, arrow, result = subscripts.partition("->")
+    terms, arrow, result = subscripts.replace(" ", "").partition("->")
     labels = terms.split(",")
-    if len(labels) != len(shapes):
-        raise ShapeError(
-            explain("np.einsum", "There must be one term for each operand.", subscripts=subscripts, operands=len(shapes))
-        )
-    hidden = [len(shape) - len(label.replace("...", "")) if "..." in label else 0 for label, shape in zip(labels, shapes, strict=True)]
-    free = [letter for letter in ascii_letters if letter not in subscripts]
-    depth = max(hidden, default=0)
-    if min(hidden, default=0) < 0 or any(
-        len(shape) - extra != len(label.replace("...", "")) for label, shape, extra in zip(labels, shapes, hidden, strict=True)
+    named = [len(label.replace("...", "")) for label in labels]
+    if len(labels) != len(shapes) or any(
+        len(shape) < n or (len(shape) > n and "..." not in label)
+        for label, n, shape in zip(labels, named, shapes, strict=False)
     ):
         raise ShapeError(
-            explain("np.einsum", "Each term must name every axis of its operand.", "Add letters, or an ellipsis.", subscripts=subscripts, shapes=tuple(shapes))
+            explain(
+                "np.einsum",
+                "There must be one term for each operand, with a letter for each of its axes.",
+                "Add letters, or an ellipsis.",
+                subscripts=subscripts,
+                shapes=tuple(shapes),
+            )
         )
-    common = free[:depth]
+    hidden = [len(shape) - n for n, shape in zip(named, shapes, strict=True)]
+    depth = max(hidden)
+    if depth and arrow and "..." not in result:
+        raise ShapeError(
+            explain(
+                "np.einsum",
+                "Axes that an ellipsis stands for cannot be summed.",
+                "Put an ellipsis into the result, or letters in place of it.",
+                subscripts=subscripts,
+                shapes=tuple(shapes),
+            )
+        )
+    common = "".join([letter for letter in LABELS if letter not in subscripts][:depth])
     # an ellipsis aligns from the right, as broadcasting does
-    labels = [label.replace("...", "".join(common[depth - n :])) for label, n in zip(labels, hidden, strict=True)]
-    if not arrow:
-        everything = "".join(labels)
-        result = "".join(common) + "".join(
-            sorted(c for c in set(everything) if everything.count(c) == 1 and c not in common)
-        )
-    return ",".join(labels) + "->" + result.replace("...", "".join(common))
+    spelled = [
+        label.replace("...", common[depth - n :]) for label, n in zip(labels, hidden, strict=True)
+    ]
+    if arrow:
+        result = result.replace("...", common)
+    else:
+        once = [letter for letter in terms if letter.isalpha() and terms.count(letter) == 1]
+        result = common + "".join(sorted(once))
+    return ",".join(spelled) + "->" + result
 
 
 @composite(np.einsum, samples=_draw_einsum)
@@ -250,21 +301,28 @@ def einsum(
     order: str | None = None,
     casting: str | None = None,
 ) -> Any:
-    """Sum products over labelled axes: implicit and explicit results, ellipses, diagonals, sublists."""
-    refuse("np.einsum", out=out, order=None if order == "K" else order, casting=None if casting == "safe" else casting)
+    """Sum products over labelled axes, in every form that NumPy takes."""
+    refuse(
+        "np.einsum",
+        out=out,
+        order=None if order == "K" else order,
+        casting=None if casting == "safe" else casting,
+    )
     if isinstance(operands[0], str):
         subscripts, *xs = operands
     else:  # einsum(x, [0, 1], y, [1, 2], [0, 2])
         xs = list(operands[0 : len(operands) - len(operands) % 2 : 2])
 
         def spell(labels: Sequence[Any]) -> str:
-            return "".join("..." if n is Ellipsis else ascii_letters[n] for n in labels)
+            return "".join("..." if n is Ellipsis else LABELS[n] for n in labels)
 
         subscripts = ",".join(spell(labels) for labels in operands[1::2])
         subscripts += f"->{spell(operands[-1])}" if len(operands) % 2 else ""
-    xs = [operand(x) if dtype is None else np.astype(operand(x), dtype) for x in xs]
+    xs = [operand(x) if dtype is None else operand(x).astype(dtype) for x in xs]
     if any(x.dtype.kind not in "biufc" for x in xs):
-        raise UnsupportedError(explain("np.einsum", "Operands must be numbers.", dtypes=tuple(str(x.dtype) for x in xs)))
+        raise UnsupportedError(
+            explain(
+                "np.einsum", "Operands must be numbers.", dtypes=tuple(str(x.dtype) for x in xs)
+            )
+        )
     return einsum_(*xs, subscripts=_spell_out(subscripts, [x.shape for x in xs]), optimize=optimize)
-
-

@@ -48,7 +48,7 @@ def full(shape: int | Shape, fill_value: ArrayLike, dtype: DTypeLike = None) -> 
             [0.5, 0.5]])
     """
     if isinstance(fill_value, Tensor):
-        value = fill_value if dtype is None else np.astype(fill_value, dtype)
+        value = fill_value if dtype is None else fill_value.astype(dtype)
         return copy_(np.broadcast_to(value, shape))
     return tensor(np.full(shape, fill_value, dtype))
 
@@ -65,7 +65,9 @@ def arange(*args: float, dtype: DTypeLike = None) -> Tensor:
     return tensor(np.arange(*args, dtype=dtype))
 
 
-def linspace(start: float, stop: float, num: int = 50, *, endpoint: bool = True, dtype: DTypeLike = None) -> Tensor:
+def linspace(
+    start: float, stop: float, num: int = 50, *, endpoint: bool = True, dtype: DTypeLike = None
+) -> Tensor:
     """Return ``num`` evenly spaced numbers from start to stop.
 
     Examples
@@ -90,21 +92,31 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: DTypeLike = float) -> T
     return tensor(np.eye(n, m, k, dtype))
 
 
-def _draw_like(draw: Draw) -> Case:
+def _draw_one(draw: Draw) -> Case:
     return (draw.array(draw.shape()),), {}
 
 
-constant(np.zeros_like, np.ones_like, samples=_draw_like)
-constant(np.empty_like, samples=lambda draw: ((np.ones((0, 2)),), {}))
+def _draw_empty(draw: Draw) -> Case:  # whose entries are not known otherwise
+    return (draw.array((0, draw.integer(0, 2))),), {}
 
 
-@composite(np.full_like, samples=lambda draw: ((draw.array((2, 3)), draw.array(draw.choice([(), (3,)]))), {}))
+constant(np.zeros_like, np.ones_like, samples=_draw_one)
+constant(np.empty_like, samples=_draw_empty)
+
+
+def _draw_full_like(draw: Draw) -> Case:
+    a, value = draw.array((2, 3)), draw.array(draw.choice([(), (3,)]))
+    params = draw.choice([{}, {"shape": (3, 3)}])
+    return (a, value if np.iscomplexobj(a) else value.real.copy()), params
+
+
+@composite(np.full_like, samples=_draw_full_like)
 def full_like(
     a: ArrayLike,
     fill_value: ArrayLike,
     dtype: DTypeLike = None,
-    order: str = "K",
-    subok: bool = True,
+    order: str = "K",  # noqa: ARG001  (of no consequence: layouts are not observed)
+    subok: bool = True,  # noqa: ARG001
     shape: Shape | None = None,
     *,
     device: str | None = None,
@@ -117,5 +129,3 @@ def full_like(
     if isinstance(fill_value, Tensor) and fill_value.requires_grad and is_recording():
         require_differentiable("np.full_like", dtype)
     return copy_(np.broadcast_to(fill_value.astype(dtype), a.shape if shape is None else shape))
-
-

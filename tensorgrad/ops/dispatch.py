@@ -1,4 +1,4 @@
-"""NumPy's two protocols: where ``np.f(tensor)`` arrives, and where what is not supported is refused."""
+"""NumPy's two protocols: where ``np.f(tensor)`` arrives, and what is not supported is refused."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tensorgrad.typing import Array, ArrayLike
 NoValue: Any = np._NoValue
 
 _remedies = {
-    "out": "Leave it out and use the result: a result is never written in place.",
+    "out": "Use the result, as in a = a + x for a += x: no array is written in place.",
     "where": "Use np.where(mask, result, other) instead.",
 }
 
@@ -26,7 +26,9 @@ def refuse(function: str, **keywords: Any) -> None:
                 explain(
                     function,
                     f"The keyword {name} is not supported for tensors.",
-                    _remedies.get(name, "Leave it out, or use x.numpy() to compute without gradients."),
+                    _remedies.get(
+                        name, "Leave it out, or use x.numpy() to compute without gradients."
+                    ),
                     **{name: value},
                 )
             )
@@ -38,7 +40,7 @@ def operand(x: ArrayLike) -> Any:
 
 
 def constant_value(x: ArrayLike) -> Array:
-    """Return the bare value of an argument by which nothing is differentiated (a mask, an index)."""
+    """Return the bare value of what nothing is differentiated by: a mask, an index."""
     if isinstance(x, Tensor):
         return x._value
     if isinstance(x, (list, tuple)):
@@ -46,7 +48,7 @@ def constant_value(x: ArrayLike) -> Array:
     return x
 
 
-def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def array_ufunc(_: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer for a universal function of NumPy called with a Tensor."""
     name = f"np.{ufunc.__name__}"
     operation = NUMPY.get(ufunc)
@@ -67,7 +69,11 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         return operation(np.reshape(x, x.shape + (1,) * y.ndim), y)
     if method != "__call__":
         raise UnsupportedError(
-            explain(f"{name}.{method}", "This method of a ufunc has no derivative rule.", "Use np.sum, np.prod, np.cumsum or indexing.")
+            explain(
+                f"{name}.{method}",
+                "This method of a ufunc has no derivative rule.",
+                "Use np.sum, np.prod, np.cumsum or indexing.",
+            )
         )
     if kwargs:
         dtype = kwargs.pop("dtype", None)
@@ -75,7 +81,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
             del kwargs["where"]
         refuse(name, **kwargs)
         if dtype is not None:
-            inputs = tuple(np.astype(operand(x), dtype) for x in inputs)
+            inputs = tuple(operand(x).astype(dtype) for x in inputs)
     return operation(*inputs)
 
 
@@ -83,17 +89,19 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
 REDUCTIONS: dict[np.ufunc, Any] = {}
 
 
-def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def array_function(_: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
     """Answer for any other function of NumPy called with a Tensor."""
     operation = NUMPY.get(function)
+    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if operation is None:
         raise UnsupportedError(
             explain(
-                f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1),
+                name,
                 "This function of NumPy is not supported for tensors.",
                 "Write it with supported functions, or use x.numpy() to compute without gradients.",
             )
         )
+    refuse(name, out=kwargs.get("out"))
     return operation(*args, **kwargs)
 
 

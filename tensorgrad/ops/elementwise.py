@@ -10,7 +10,7 @@ import numpy as np
 from tensorgrad.engine.declare import composite, constant, elementwise
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.primitive import Case
-from tensorgrad.engine.tensor import require_differentiable
+from tensorgrad.engine.tensor import Tensor, require_differentiable
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, refuse
 from tensorgrad.typing import (
@@ -28,7 +28,7 @@ from tensorgrad.typing import (
 LN2 = np.log(2.0).item()
 LN10 = np.log(10.0).item()
 
-# ---- arithmetic -----------------------------------------------------------------------------------
+# ---- arithmetic ---------------------------------------------------------------------------------
 
 add = elementwise(np.add, lambda g: g, lambda g: g)
 subtract = elementwise(np.subtract, lambda g: g, lambda g: -g)
@@ -66,11 +66,11 @@ remainder = elementwise(
 fmod = elementwise(
     np.fmod,
     lambda g: g,
-    lambda g, x, y: -g * np.trunc(x / y),
-    domain=(Domain(2.2, 2.8), Domain(0.9, 1.05)),
+    lambda g, ans, x, y: -g * np.rint((x - ans) / y),  # x / y might round to the next integer
+    domain=(Domain(2.3, 2.7), Domain(0.95, 1.05)),
 )
 
-# ---- exponentials and logarithms ------------------------------------------------------------------
+# ---- exponentials and logarithms ----------------------------------------------------------------
 
 exp = elementwise(np.exp, lambda g, ans: g * ans)
 exp2 = elementwise(np.exp2, lambda g, ans: g * ans * LN2)
@@ -81,25 +81,24 @@ log10 = elementwise(np.log10, lambda g, x: g / (x * LN10), domain=POSITIVE)
 log1p = elementwise(np.log1p, lambda g, x: g / (1 + x), domain=POSITIVE)
 
 
-def _share(x: Array, ans: Array) -> Array:
-    # exp(x - ans), the share of x in log(exp(x) + exp(y)): 1/2 where both are -inf
-    gap = x - ans
-    return np.exp(np.where(np.isnan(gap), -LN2, gap))
-
-
-def _share2(x: Array, ans: Array) -> Array:
-    gap = x - ans
-    return np.exp2(np.where(np.isnan(gap), -1.0, gap))
+def _excess(x: Array, ans: Array, half: float) -> Array:
+    # x - log(exp(x) + exp(y)), the logarithm of a share: of 1/2 where both exponentials vanish
+    both = ans == -np.inf
+    return np.where(both, half, x - np.where(both, 0, ans))
 
 
 logaddexp = elementwise(
-    np.logaddexp, lambda g, x, ans: g * _share(x, ans), lambda g, y, ans: g * _share(y, ans)
+    np.logaddexp,
+    lambda g, x, ans: g * np.exp(_excess(x, ans, -LN2)),
+    lambda g, y, ans: g * np.exp(_excess(y, ans, -LN2)),
 )
 logaddexp2 = elementwise(
-    np.logaddexp2, lambda g, x, ans: g * _share2(x, ans), lambda g, y, ans: g * _share2(y, ans)
+    np.logaddexp2,
+    lambda g, x, ans: g * np.exp2(_excess(x, ans, -1.0)),
+    lambda g, y, ans: g * np.exp2(_excess(y, ans, -1.0)),
 )
 
-# ---- roots ----------------------------------------------------------------------------------------
+# ---- roots --------------------------------------------------------------------------------------
 
 sqrt = elementwise(np.sqrt, lambda g, ans: 0.5 * g / ans, domain=POSITIVE)
 cbrt = elementwise(np.cbrt, lambda g, ans: g / (3 * ans * ans), domain=NONZERO)
@@ -107,17 +106,17 @@ cbrt = elementwise(np.cbrt, lambda g, ans: g / (3 * ans * ans), domain=NONZERO)
 
 def _hypot_part(g: Array, x: Array, ans: Array) -> Array:
     # x / hypot(x, y), and 0 at the origin, as for every norm
-    return g * x / np.where(ans == 0, 1, ans)
+    return g * (x / np.where(ans == 0, 1, ans))
 
 
 hypot = elementwise(
     np.hypot,
-    lambda g, x, ans: _hypot_part(g, x, ans),
+    _hypot_part,
     lambda g, y, ans: _hypot_part(g, y, ans),
     domain=NONZERO,
 )
 
-# ---- trigonometry ---------------------------------------------------------------------------------
+# ---- trigonometry -------------------------------------------------------------------------------
 
 sin = elementwise(np.sin, lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, lambda g, x: -g * np.sin(x))
@@ -141,8 +140,9 @@ degrees = elementwise(np.degrees, lambda g: g * (180 / np.pi))
 
 
 def _arctan2_part(g: Array, other: Array, x: Array, y: Array) -> Array:
-    square_norm = x * x + y * y
-    return g * other / np.where(square_norm == 0, 1, square_norm)
+    radius = np.hypot(x, y)  # which does not vanish where x * x + y * y underflows
+    radius = np.where(radius == 0, 1, radius)
+    return g * (other / radius) / radius
 
 
 # arctan2(x, y) is the angle of the point (y, x); 0 at the origin
@@ -153,7 +153,7 @@ arctan2 = elementwise(
     domain=NONZERO,
 )
 
-# ---- kinks: the average of the one-sided derivatives ----------------------------------------------
+# ---- kinks: the average of the one-sided derivatives --------------------------------------------
 
 
 def _absolute(g: Array, x: Array, ans: Array) -> Array:
@@ -207,21 +207,21 @@ copysign = elementwise(
 )
 heaviside = elementwise(np.heaviside, lambda g: g * 0, lambda g, x: g * (x == 0), domain=NONZERO)
 
-# ---- complex numbers: rules are transposes with respect to the real part of a product -------------
+# ---- complex numbers: rules are transposes with respect to the real part of a product -----------
 
 conjugate = elementwise(np.conjugate, lambda g: np.conj(g))
 
 
 def _real(x: Array, /) -> Array:
-    return np.real(x) + 0  # a copy: no view of a buffer that somebody else owns
+    return np.copy(np.real(x))  # no view of a buffer that somebody else owns
 
 
 def _imag(x: Array, /) -> Array:
-    return np.imag(x) + 0
+    return np.copy(np.imag(x))
 
 
 real = elementwise(_real, lambda g: g, reference=np.real, numpy=np.real)
-imag = elementwise(_imag, lambda g: -1j * g, reference=np.imag, numpy=np.imag)
+imag = elementwise(_imag, lambda g: g * -1j, reference=np.imag, numpy=np.imag)
 
 
 @composite(
@@ -233,7 +233,7 @@ def angle(z: ArrayLike, deg: bool = False) -> Any:
     return value * (180 / np.pi) if deg else value
 
 
-# ---- selection ------------------------------------------------------------------------------------
+# ---- selection ----------------------------------------------------------------------------------
 
 
 def _where(x: Array, y: Array, /, *, condition: Array) -> Array:
@@ -265,8 +265,12 @@ def where(condition: ArrayLike, x: ArrayLike = NoValue, y: ArrayLike = NoValue, 
     With the condition alone, return the indices where it holds.
     """
     mask = constant_value(condition)
+    if x is NoValue and y is NoValue:
+        return np.nonzero(condition)
     if x is NoValue or y is NoValue:
-        return np.nonzero(mask)
+        raise UnsupportedError(
+            explain("np.where", "There is one branch only.", "Pass both, or the condition alone.")
+        )
     return selection(x, y, condition=np.array(mask, dtype=bool))
 
 
@@ -289,16 +293,26 @@ def clip(
 ) -> Any:
     """Limit the values to an interval; at a bound that is met exactly, half the gradient passes."""
     refuse("np.clip", out=out, **kwargs)
-    low = a_min if min is NoValue else min
-    high = a_max if max is NoValue else max
-    if low is not NoValue and low is not None:
+    if (a_min is not NoValue or a_max is not NoValue) and (
+        min is not NoValue or max is not NoValue
+    ):
+        raise UnsupportedError(
+            explain(
+                "np.clip", "A bound has two names.", "Pass either min and max or a_min and a_max."
+            )
+        )
+    low, high = (
+        next((bound for bound in names if bound is not NoValue and bound is not None), None)
+        for names in ((a_min, min), (a_max, max))
+    )
+    if low is None and high is None:
+        return np.copy(a)
+    if low is not None:
         a = np.maximum(a, low)
-    if high is not NoValue and high is not None:
-        a = np.minimum(a, high)
-    return a
+    return a if high is None else np.minimum(a, high)
 
 
-# ---- changing dtype -------------------------------------------------------------------------------
+# ---- changing dtype -----------------------------------------------------------------------------
 
 
 def _astype(x: Array, /, *, dtype: DTypeLike) -> Array:
@@ -306,21 +320,30 @@ def _astype(x: Array, /, *, dtype: DTypeLike) -> Array:
 
 
 def _draw_astype(draw: Draw) -> Case:
-    return (draw.array(draw.shape()),), {"dtype": np.dtype(draw.choice(["f8", "c16"]))}
+    x = draw.array(draw.shape())
+    dtypes = ["c16"] if np.iscomplexobj(x) else ["c16", "f8"]
+    return (x,), {"dtype": np.dtype(draw.choice(dtypes))}
+
+
+def _draw_astype_call(draw: Draw) -> Case:
+    (x,), params = _draw_astype(draw)
+    return (x, params["dtype"]), {"copy": draw.boolean()}
 
 
 cast = elementwise(_astype, lambda g: g, samples=_draw_astype)
 
 
-@composite(np.astype, samples=_draw_astype)
-def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None) -> Any:
+@composite(np.astype, samples=_draw_astype_call)
+def astype(
+    x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None
+) -> Any:
     """Convert to another dtype; a conversion that would drop a gradient or its half is refused."""
     refuse("np.astype", device=device)
     dtype = np.dtype(dtype)
     if dtype == x.dtype and not copy:
         return x
     if x.requires_grad and is_recording():
-        require_differentiable("astype", dtype)
+        require_differentiable("astype", dtype, "Use x.detach() for a constant.")
         if x.dtype.kind == "c" and dtype.kind != "c":
             raise UnsupportedError(
                 explain(
@@ -333,7 +356,7 @@ def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str 
     return cast(x, dtype=dtype)
 
 
-# ---- locally constant -----------------------------------------------------------------------------
+# ---- locally constant ---------------------------------------------------------------------------
 
 
 def _two(draw: Draw) -> Case:
@@ -341,25 +364,38 @@ def _two(draw: Draw) -> Case:
     return (draw.array(x, _apart[0]), draw.array(y, _apart[1])), {}
 
 
-def _ints(n: int) -> Any:
-    return lambda draw: (
-        tuple(np.array(draw.array(s) * 2, dtype=int) for s in draw.broadcastable(n)),
-        {},
-    )
+def _whole_numbers(draw: Draw, n: int) -> Case:
+    return tuple(draw.array(s, Domain(-3, 3)).real.astype(int) for s in draw.broadcastable(n)), {}
 
 
-constant(np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite)
+@composite(np.sign, samples=lambda draw: ((draw.array(draw.shape(), NONZERO),), {}))
+def sign(x: ArrayLike, /) -> Any:
+    """Return -1, 0 or 1, a constant; for a complex number, that of length 1 in its direction."""
+    if np.iscomplexobj(x):
+        size = np.abs(x)
+        return np.divide(x, np.where(size == 0, 1, size))
+    return Tensor(np.sign(constant_value(x)))
+
+
+constant(np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite)
 constant(np.signbit, np.spacing, np.logical_not, np.round, np.fix, np.iscomplex, np.isreal)
-constant(np.nextafter, np.logical_and, np.logical_or, np.logical_xor, samples=_two)
+constant(np.logical_and, np.logical_or, np.logical_xor, samples=_two)
 constant(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, samples=_two)
 constant(np.isclose, np.allclose, np.array_equal, np.array_equiv, samples=_two)
+constant(np.floor_divide, samples=lambda draw: ((draw.array(draw.shape(), POSITIVE), 0.7), {}))
 constant(
-    np.floor_divide, samples=lambda draw: ((draw.array(draw.shape(), POSITIVE), 0.7), {})
+    np.bitwise_and,
+    np.bitwise_or,
+    np.bitwise_xor,
+    np.gcd,
+    np.lcm,
+    samples=lambda draw: _whole_numbers(draw, 2),
 )
-constant(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.gcd, np.lcm, samples=_ints(2))
-constant(np.invert, np.bitwise_count, samples=_ints(1))
+constant(np.invert, np.bitwise_count, samples=lambda draw: _whole_numbers(draw, 1))
 constant(
-    np.left_shift, np.right_shift, samples=lambda draw: ((np.array([1, 2, 8]), np.array([0, 1, 2])), {})
+    np.left_shift,
+    np.right_shift,
+    samples=lambda _: ((np.array([1, 2, 8]), np.array([0, 1, 2])), {}),
 )
 
 

@@ -1,6 +1,6 @@
-"""Reading and writing entries: ``x[index]``, ``x[index] = v``, and the functions that are indexing."""
+"""Reading and writing entries: ``x[index]``, ``x[index] = v``, and functions that are indexing."""
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,15 @@ import numpy as np
 from tensorgrad.engine.declare import composite, linear
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.node import Leaf
-from tensorgrad.engine.primitive import Case
+from tensorgrad.engine.primitive import Case, Primitive
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.errors import GraphError, IndexingError, UnsupportedError, explain
+from tensorgrad.errors import (
+    GraphError,
+    IndexingError,
+    ShapeError,
+    UnsupportedError,
+    explain,
+)
 from tensorgrad.ops.dispatch import constant_value, operand, refuse
 from tensorgrad.ops.reductions import all_axes
 from tensorgrad.typing import Array, ArrayLike, Draw, Shape
@@ -20,29 +26,28 @@ Index = Any
 
 
 def plain_index(index: Index) -> Index:
-    """Copy an index, with tensors and lists in it as arrays of integers or booleans."""
+    """Copy an index, with every sequence and tensor in it as an array of integers or booleans."""
     if isinstance(index, tuple):
-        return tuple(plain_index(item) for item in index)
-    if isinstance(index, (list, Tensor)):
-        index = constant_value(index)
-        index = index.astype(int) if index.size == 0 and index.dtype.kind == "f" else index
-    if isinstance(index, (np.ndarray, np.generic)):
-        if index.dtype.kind not in "iub":
-            raise IndexingError(
-                explain(
-                    "getitem",
-                    "An index is made of integers, booleans, slices, None and Ellipsis.",
-                    "Convert it with .astype(int).",
-                    index_dtype=str(index.dtype),
-                )
+        return tuple(_plain_item(item) for item in index)
+    return _plain_item(index)
+
+
+def _plain_item(item: Any) -> Any:
+    if item is None or item is Ellipsis or isinstance(item, (slice, bool, int)):
+        return item
+    places = np.array(constant_value(item))
+    if places.size == 0 and isinstance(item, (list, tuple)):
+        places = places.astype(int)  # NumPy makes floats of an empty sequence
+    if places.dtype.kind not in "iub":
+        raise IndexingError(
+            explain(
+                "getitem",
+                "An index is made of integers, booleans, slices, None and Ellipsis.",
+                "Convert it with .astype(int).",
+                index_dtype=str(places.dtype),
             )
-        return np.array(index)
-    return index
-
-
-def _is_basic(index: Index) -> bool:
-    items = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(item, (np.ndarray, bool)) for item in items)
+        )
+    return places if places.ndim else places.item()
 
 
 def _may_repeat(index: Index) -> bool:
@@ -55,7 +60,7 @@ def _getitem(x: Array, /, *, index: Index) -> Array:
 
 
 def _scatter(x: Array, /, *, index: Index, shape: Shape) -> Array:
-    """Add the entries of x into zeros, where the index would read them: the transpose of reading."""
+    """Add the entries of x into zeros where the index reads them: the transpose of reading."""
     total = np.zeros(shape, x.dtype)
     if _may_repeat(index):
         np.add.at(total, index, x)
@@ -65,24 +70,27 @@ def _scatter(x: Array, /, *, index: Index, shape: Shape) -> Array:
 
 
 def _setitem(x: Array, v: Array, /, *, index: Index) -> Array:
-    written = x.copy()
+    written = np.array(x)
     written[index] = v
     return written
 
 
 def _written_last(shape: Shape, index: Index) -> Array:
     # where an index names an entry more than once, only the value written last counts
-    numbers = np.arange(int(np.prod(shape))).reshape(shape)
+    numbers = np.arange(math.prod(shape)).reshape(shape)
     places = numbers[index]
     ticket = np.arange(places.size).reshape(places.shape)
-    last = np.zeros(shape, int)
+    last: Array = np.zeros(shape, dtype=int)
     last[index] = ticket
     return last[index] == ticket
 
 
-def _setitem_value(g: Array, x_shape: Shape, index: Index) -> Array:
+def _setitem_value(g: Array, v_shape: Shape, index: Index) -> Array:
     part = g[index]
-    return part * _written_last(x_shape, index) if _may_repeat(index) else part
+    if _may_repeat(index):
+        part = part * _written_last(g.shape, index)
+    # v may have more axes than it is written to, of length 1
+    return np.reshape(part, (1,) * (len(v_shape) - part.ndim) + part.shape)
 
 
 def draw_index(draw: Draw, shape: Shape) -> Index:
@@ -101,13 +109,15 @@ def draw_index(draw: Draw, shape: Shape) -> Index:
         return slice(draw.choice([None, 0, 1, -2]), draw.choice([None, 2, -1]), step)
 
     if draw.integer(0, 5) == 5:
-        return np.arange(int(np.prod(shape))).reshape(shape) % 3 == 0  # one mask for all axes
+        return np.arange(math.prod(shape)).reshape(shape) % 3 == 0  # one mask for all axes
     items = [one(side) for side in shape[: draw.integer(0, len(shape))]]
-    if sum(isinstance(item, np.ndarray) and item.dtype == bool for item in items) > 1 or (
-        any(isinstance(item, np.ndarray) and item.dtype == bool for item in items)
-        and any(isinstance(item, np.ndarray) and item.dtype != bool for item in items)
-    ):  # masks of several axes would have to agree in number
-        items = [slice(None) if isinstance(item, np.ndarray) and item.dtype == bool else item for item in items]
+    masks = [
+        i for i, item in enumerate(items) if isinstance(item, np.ndarray) and item.dtype == bool
+    ]
+    arrays = [i for i, item in enumerate(items) if isinstance(item, np.ndarray)]
+    if masks and len(arrays) > 1:  # they would have to agree in number
+        for i in masks:
+            items[i] = slice(None)
     if draw.boolean():
         items.insert(draw.integer(0, len(items)), None)
     if draw.boolean():
@@ -130,7 +140,10 @@ def _draw_setitem(draw: Draw) -> Case:
     x = draw.array(draw.shape())
     index = draw_index(draw, x.shape)
     target = x[index].shape
-    return (x, draw.array(draw.choice([target, target[1:], ()]))), {"index": index}
+    wider = (1, *target) if isinstance(index, tuple) else target
+    v = draw.array(draw.choice([target, target[1:], (), wider]))
+    v = v if np.iscomplexobj(x) else v.real.copy()
+    return (x, v), {"index": index}
 
 
 getitem_ = linear(
@@ -139,8 +152,8 @@ getitem_ = linear(
     samples=_draw_getitem,
     view=True,
 )
-scatter = linear(_scatter, lambda g, index: g[index], samples=_draw_scatter)
-setitem_ = linear(
+scatter: Primitive = linear(_scatter, lambda g, index: g[index], samples=_draw_scatter)
+setitem_: Primitive = linear(
     _setitem,
     lambda g, index: setitem_(g, 0.0, index=index),
     _setitem_value,
@@ -169,7 +182,7 @@ def writable_value(operation: str, x: Tensor, v: ArrayLike) -> Any:
         raise UnsupportedError(
             explain(
                 operation,
-                "Values written into a tensor are cast to its dtype, which would lose a part of these.",
+                "Values are cast to the dtype they are written to, which would lose part of these.",
                 "Make the target with a dtype that can hold them.",
                 dtype=str(x.dtype),
                 value_dtype=str(v.dtype),
@@ -206,7 +219,7 @@ def assign(x: Tensor, result: Tensor, operation: str) -> None:
         x._node = result._node
 
 
-# ---- functions of NumPy ---------------------------------------------------------------------------
+# ---- functions of NumPy -------------------------------------------------------------------------
 
 
 def _draw_take(draw: Draw) -> Case:
@@ -217,52 +230,61 @@ def _draw_take(draw: Draw) -> Case:
 
 
 @composite(np.take, samples=_draw_take)
-def take(a: ArrayLike, indices: ArrayLike, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+def take(
+    a: ArrayLike, indices: ArrayLike, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Any:
     """Read entries along an axis, or of the flattened array."""
     refuse("np.take", out=out, mode=None if mode == "raise" else mode)
     if axis is None:
         a, axis = np.ravel(a), 0
     a = operand(a)
     (axis,) = all_axes(axis, a.ndim)
-    indices = constant_value(indices)
-    return a[(slice(None),) * axis + (indices if isinstance(indices, int) else np.asarray(indices),)]
+    places = np.asarray(constant_value(indices))
+    places = places.astype(int) if places.dtype == bool else places  # here they are 0 and 1
+    return a[(slice(None),) * axis + (places,)]
 
 
 def _draw_along(draw: Draw) -> Case:
-    x = draw.array((3, 4))
-    axis = draw.choice([0, 1, -1])
-    return (x, np.argsort(draw.array((3, 4)), axis=axis)), {"axis": axis}
+    shape = draw.choice([(3, 4), (3, 1), (1, 4), (2, 3, 2)])
+    x, axis = draw.array(shape), draw.choice([0, 1, -1])
+    shape = list(shape)
+    shape[axis] = draw.integer(0, 3)
+    shape[axis - 1] = draw.choice([shape[axis - 1], 1])  # which is broadcast
+    places = [draw.integer(-x.shape[axis], x.shape[axis] - 1) for _ in range(math.prod(shape))]
+    return (x, np.array(places, dtype=int).reshape(shape)), {"axis": axis}
 
 
 @composite(np.take_along_axis, samples=_draw_along)
 def take_along_axis(arr: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> Any:
     """Read entries along an axis by an array of indices, as argsort returns it."""
-    indices = constant_value(indices)
+    arr, indices = operand(arr), constant_value(indices)
     if axis is None:
-        return np.ravel(arr)[indices]
-    arr = operand(arr)
+        arr, axis = np.ravel(arr), 0
+    if indices.ndim != arr.ndim or indices.dtype.kind not in "iu":
+        raise IndexingError(
+            explain(
+                "np.take_along_axis",
+                "Indices are integers, in an array with as many axes as the other.",
+                "Use np.take for indices of another shape.",
+                indices_shape=indices.shape,
+                indices_dtype=str(indices.dtype),
+                shape=arr.shape,
+            )
+        )
     (axis,) = all_axes(axis, arr.ndim)
-    grid = list(np.ogrid[tuple(slice(side) for side in indices.shape)])
+    grid: list[Any] = list(np.ogrid[tuple(slice(side) for side in arr.shape)])
     grid[axis] = indices
     return arr[tuple(grid)]
 
 
 def _draw_diagonal(draw: Draw) -> Case:
-    x = draw.array(draw.shape(min_ndim=2, min_side=1))
-    return (x,), {"offset": draw.integer(-1, 1), "axis1": draw.choice([0, -2]), "axis2": draw.choice([1, -1])}
+    x = draw.array(draw.shape(min_ndim=2))
+    first, second, *_ = draw.permutation(x.ndim)
+    axes = {"axis1": first - x.ndim * draw.boolean(), "axis2": second - x.ndim * draw.boolean()}
+    return (x,), {"offset": draw.integer(-2, 2), **axes}
 
 
-def _distinct_axes(case: Any) -> Any:
-    def draw_case(draw: Draw) -> Case:
-        (x,), params = case(draw)
-        if params["axis1"] % x.ndim == params["axis2"] % x.ndim:
-            params |= {"axis1": 0, "axis2": 1}
-        return (x,), params
-
-    return draw_case
-
-
-@composite(np.diagonal, samples=_distinct_axes(_draw_diagonal))
+@composite(np.diagonal, samples=_draw_diagonal)
 def diagonal(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Read the diagonals of the planes of two axes; they become the last axis."""
     a = np.moveaxis(a, (axis1, axis2), (-2, -1))
@@ -272,7 +294,7 @@ def diagonal(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
     return a[..., i - min(offset, 0), i + max(offset, 0)]
 
 
-@composite(np.trace, samples=_distinct_axes(_draw_diagonal))
+@composite(np.trace, samples=_draw_diagonal)
 def trace(
     a: ArrayLike,
     offset: int = 0,
@@ -297,6 +319,10 @@ def diag(v: ArrayLike, k: int = 0) -> Any:
     v = operand(v)
     if v.ndim == 2:
         return np.diagonal(v, k)
+    if v.ndim != 1:
+        raise ShapeError(
+            explain("np.diag", "One or two axes are needed.", "Use np.diagonal.", shape=v.shape)
+        )
     side = v.shape[0] + abs(k)
     i = np.arange(v.shape[0])
     return scatter(v, index=(i - min(k, 0), i + max(k, 0)), shape=(side, side))
@@ -309,12 +335,17 @@ def _draw_matrix(draw: Draw) -> Case:
 @composite(np.tril, samples=_draw_matrix)
 def tril(m: ArrayLike, k: int = 0) -> Any:
     """Keep the entries on and below a diagonal."""
-    return np.where(np.tri(*operand(m).shape[-2:], k=k, dtype=bool), m, 0)
+    return _keep(m, k, below=True)
 
 
 @composite(np.triu, samples=_draw_matrix)
 def triu(m: ArrayLike, k: int = 0) -> Any:
     """Keep the entries on and above a diagonal."""
-    return np.where(np.tri(*operand(m).shape[-2:], k=k - 1, dtype=bool), 0, m)
+    return _keep(m, k - 1, below=False)
 
 
+def _keep(m: ArrayLike, k: int, *, below: bool) -> Any:
+    m = operand(m)
+    rows, columns = m.shape[-2:] if m.ndim != 1 else m.shape * 2  # a row stands for all rows
+    lower: Array = np.tri(rows, columns, k, dtype=bool)
+    return np.where(lower == below, m, np.zeros((), m.dtype))

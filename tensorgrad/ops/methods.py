@@ -1,9 +1,10 @@
 """The methods and operators of Tensor. Importing this file puts them on the class.
 
-They are written as a class of their own so that the engine, one layer down, need not know them; type
-checkers see it as the base class of Tensor.
+They are written as a class of their own so that the engine, one layer down, need not know them;
+type checkers see it as the base class of Tensor.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,49 +12,55 @@ import numpy as np
 
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.graph import ancestors
-from tensorgrad.engine.node import Leaf
-from tensorgrad.engine.tensor import Tensor
+from tensorgrad.engine.node import Leaf, Node
+from tensorgrad.engine.tensor import Tensor, own
 from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
 from tensorgrad.ops import elementwise as ew
 from tensorgrad.ops.contraction import matmul
 from tensorgrad.ops.indexing import assign, getitem, setitem, writable_value
-from tensorgrad.ops.shape import copy_
+from tensorgrad.ops.shape import copy_, ravel, repeat, reshape
 from tensorgrad.typing import ArrayLike, Axis, DTypeLike, Shape
 
 
-def seed_like(operation: str, y: Tensor, seed: ArrayLike | None) -> Any:
-    """Return the cotangent to begin with: 1 for a single number, else what was asked for."""
+def seed_like(operation: str, end: Node, seed: ArrayLike | None) -> Any:
+    """Return the cotangent to begin with at a node: 1 for a single number, else the seed."""
     if seed is None:
-        if y.size != 1:
+        if math.prod(end.shape) != 1:
             raise ShapeError(
                 explain(
                     operation,
                     "The gradient of more than one number needs a seed: the weight of each.",
                     "Pass a seed of that shape, or reduce to one number, as with y.sum().",
-                    shape=y.shape,
+                    shape=end.shape,
                 )
             )
-        return np.ones(y.shape, y.dtype)
-    value = seed._value if isinstance(seed, Tensor) else np.asarray(seed)
-    if value.shape != y.shape:
+        return np.ones(end.shape, end.dtype)
+    if not isinstance(seed, Tensor):
+        seed = np.asarray(seed)
+    if seed.shape != end.shape:
         raise ShapeError(
             explain(
                 operation,
                 "A seed has the shape of the result.",
                 "Broadcast or reshape it.",
-                seed_shape=value.shape,
-                shape=y.shape,
+                seed_shape=seed.shape,
+                shape=end.shape,
             )
         )
-    if value.dtype.kind == "c" and y.dtype.kind != "c":
+    if seed.dtype.kind == "c" and end.dtype.kind != "c":
         raise UnsupportedError(
-            explain(operation, "The seed of a real result is real.", "Pass its real part.", seed_dtype=str(value.dtype))
+            explain(
+                operation,
+                "The seed of a real result is real.",
+                "Pass its real part.",
+                seed_dtype=str(seed.dtype),
+            )
         )
     # at the surface gradients are conjugates of the cotangents inside
-    return np.conj(seed if isinstance(seed, Tensor) else value).astype(y.dtype)
+    return np.conj(seed).astype(end.dtype)
 
 
-class Methods:
+class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
     """What a Tensor can do, by the names of NumPy and, for gradients, of PyTorch."""
 
     if TYPE_CHECKING:
@@ -107,14 +114,16 @@ class Methods:
                     requires_grad=False,
                 )
             )
-        g = seed_like("backward", self, seed)
+        if isinstance(seed, Tensor) and not create_graph:
+            seed = seed.numpy()
+        g = seed_like("backward", node, seed)
         live = set(ancestors([node])) if create_graph else ()
         found = backward([node], [g], live=live, free=not (retain_graph or create_graph))
         for leaf, cotangent in found.items():
             if isinstance(leaf, Leaf):
                 gradient = np.conj(cotangent) if leaf.dtype.kind == "c" else cotangent
                 if not isinstance(gradient, Tensor):
-                    gradient = Tensor(np.array(gradient))
+                    gradient = Tensor(own(gradient))
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
     # ---- operators ----------------------------------------------------------------------------
@@ -228,14 +237,26 @@ class Methods:
         return np.greater_equal(self, other)
 
     def _update(self: Any, symbol: str, result: Tensor) -> Tensor:
-        """Let the handle stand for a result, as ``x += y`` does to an array: same shape and dtype."""
+        """Let the handle stand for a result of the same shape and dtype, as in ``x += y``."""
         if result.shape != self.shape:
             raise ShapeError(
-                explain(symbol, "An update keeps the shape.", "Write x = x + y.", shape=self.shape, result_shape=result.shape)
+                explain(
+                    symbol,
+                    "An update keeps the shape.",
+                    "Write x = x + y.",
+                    shape=self.shape,
+                    result_shape=result.shape,
+                )
             )
         if not np.can_cast(result.dtype, self.dtype, "same_kind"):
             raise UnsupportedError(
-                explain(symbol, "An update keeps the dtype.", "Write x = x + y.", dtype=str(self.dtype), result_dtype=str(result.dtype))
+                explain(
+                    symbol,
+                    "An update keeps the dtype.",
+                    "Write x = x + y.",
+                    dtype=str(self.dtype),
+                    result_dtype=str(result.dtype),
+                )
             )
         result = result if result.dtype == self.dtype else result.astype(self.dtype)
         assign(self, result, symbol)
@@ -275,7 +296,14 @@ class Methods:
 
     def __iter__(self: Any) -> Iterator[Tensor]:
         if self.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
+            raise UnsupportedError(
+                explain(
+                    "iteration",
+                    "A single number has no axis to go along.",
+                    "Use x.item() for the number.",
+                    shape=self.shape,
+                )
+            )
         return (self[i] for i in range(len(self)))
 
     def fill(self: Any, value: ArrayLike) -> None:
@@ -290,29 +318,68 @@ class Methods:
         """Read the diagonals; see `numpy.diagonal`."""
         return np.diagonal(self, offset, axis1, axis2)
 
-    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike = None) -> Tensor:
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike = None
+    ) -> Tensor:
         """Sum the diagonals; see `numpy.trace`."""
         return np.trace(self, offset, axis1, axis2, dtype)
 
     # ---- reductions ---------------------------------------------------------------------------
 
-    def sum(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+    def sum(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+        out: None = None,
+        keepdims: bool = False,
+        **kw: Any,
+    ) -> Tensor:
         """Sum over axes; see `numpy.sum`."""
         return np.sum(self, axis, dtype, out, keepdims, **kw)
 
-    def prod(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+    def prod(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+        out: None = None,
+        keepdims: bool = False,
+        **kw: Any,
+    ) -> Tensor:
         """Multiply over axes; see `numpy.prod`."""
         return np.prod(self, axis, dtype, out, keepdims, **kw)
 
-    def mean(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, keepdims: bool = False, **kw: Any) -> Tensor:
+    def mean(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+        out: None = None,
+        keepdims: bool = False,
+        **kw: Any,
+    ) -> Tensor:
         """Average over axes; see `numpy.mean`."""
         return np.mean(self, axis, dtype, out, keepdims, **kw)
 
-    def var(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, ddof: float = 0, keepdims: bool = False, **kw: Any) -> Tensor:
+    def var(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **kw: Any,
+    ) -> Tensor:
         """Return the variance over axes; see `numpy.var`."""
         return np.var(self, axis, dtype, out, ddof, keepdims, **kw)
 
-    def std(self, axis: Axis = None, dtype: DTypeLike = None, out: None = None, ddof: float = 0, keepdims: bool = False, **kw: Any) -> Tensor:
+    def std(
+        self,
+        axis: Axis = None,
+        dtype: DTypeLike = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        **kw: Any,
+    ) -> Tensor:
         """Return the standard deviation over axes; see `numpy.std`."""
         return np.std(self, axis, dtype, out, ddof, keepdims, **kw)
 
@@ -340,7 +407,7 @@ class Methods:
         """Return the order that sorts; see `numpy.argsort`."""
         return np.argsort(self, axis)
 
-    def nonzero(self) -> tuple[Tensor, ...]:
+    def nonzero(self) -> tuple[Any, ...]:
         """Return where entries are not zero; see `numpy.nonzero`."""
         return np.nonzero(self)
 
@@ -366,13 +433,15 @@ class Methods:
 
     def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """Arrange the entries in another shape; see `numpy.reshape`."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+        return reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes; see `numpy.transpose`."""
         if not axes or axes == (None,):
             return np.transpose(self)
-        return np.transpose(self, axes[0] if len(axes) == 1 and isinstance(axes[0], Sequence) else axes)
+        return np.transpose(
+            self, axes[0] if len(axes) == 1 and isinstance(axes[0], Sequence) else axes
+        )
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         """Exchange two axes; see `numpy.swapaxes`."""
@@ -380,11 +449,11 @@ class Methods:
 
     def ravel(self, order: str = "C") -> Tensor:
         """Lay all entries in one row; see `numpy.ravel`."""
-        return np.ravel(self, order)
+        return ravel(self, order)
 
     def flatten(self, order: str = "C") -> Tensor:
         """Lay all entries in one row of its own."""
-        return copy_(np.ravel(self, order))
+        return copy_(ravel(self, order))
 
     def squeeze(self, axis: Axis = None) -> Tensor:
         """Drop sides of length 1; see `numpy.squeeze`."""
@@ -392,15 +461,15 @@ class Methods:
 
     def repeat(self, repeats: int | Shape, axis: int | None = None) -> Tensor:
         """Repeat each entry; see `numpy.repeat`."""
-        return np.repeat(self, repeats, axis)
+        return repeat(self, repeats, axis)
 
-    def copy(self, order: str = "C") -> Tensor:
+    def copy(self) -> Tensor:
         """Return a tensor of its own, which may be written to; the gradient passes through."""
         return copy_(self)
 
     def astype(self, dtype: DTypeLike, *, copy: bool = True) -> Tensor:
         """Convert to another dtype; the gradient comes back in this one."""
-        return np.astype(self, dtype, copy=copy)
+        return ew.astype(self, dtype, copy=copy)
 
     # ---- arithmetic ---------------------------------------------------------------------------
 
@@ -428,11 +497,19 @@ class Methods:
         """Limit the values to an interval; see `numpy.clip`."""
         return np.clip(self, min, max)
 
-    def round(self, decimals: int = 0) -> Tensor:
+    def round(self, decimals: int = 0) -> Any:
         """Round to decimals: a constant."""
         return np.round(self, decimals)
 
 
 for name, method in vars(Methods).items():
-    if name not in ("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__", "__hash__", "__annotations__"):
+    if name not in (
+        "__module__",
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__qualname__",
+        "__hash__",
+        "__annotations__",
+    ):
         setattr(Tensor, name, method)

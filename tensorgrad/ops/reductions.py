@@ -4,15 +4,26 @@ The primitives reduce whole arrays over a tuple of axes and keep these as sides 
 everything else (``where=``, ``initial=``, ``keepdims=``, ``dtype=``) is written with them.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.engine.declare import composite, constant, general, linear
-from tensorgrad.engine.primitive import Case
-from tensorgrad.errors import ShapeError, explain
+from tensorgrad.engine.primitive import Case, Primitive
+from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import REDUCTIONS, NoValue, constant_value, operand, refuse
-from tensorgrad.typing import DISTINCT, NONZERO, REAL, Array, ArrayLike, Axis, Domain, Draw, DTypeLike, Shape
+from tensorgrad.typing import (
+    DISTINCT,
+    NONZERO,
+    REAL,
+    Array,
+    ArrayLike,
+    Axis,
+    Domain,
+    Draw,
+    DTypeLike,
+)
 
 
 def all_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -22,7 +33,7 @@ def all_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(axis, ndim)))
 
 
-# ---- primitives -----------------------------------------------------------------------------------
+# ---- primitives ---------------------------------------------------------------------------------
 
 
 def _draw_axes(domain: Domain, min_side: int = 0) -> Any:
@@ -54,7 +65,7 @@ def _product_of_others(x: Array, axis: tuple[int, ...]) -> Array:
     kept = tuple(i for i in range(x.ndim) if i not in axis)
     rows = np.transpose(x, (*kept, *axis))  # (kept sides, reduced sides)
     shape = rows.shape
-    flat = np.reshape(rows, (*shape[: len(kept)], int(np.prod(shape[len(kept) :]))))
+    flat = np.reshape(rows, (*shape[: len(kept)], math.prod(shape[len(kept) :])))
     back = np.argsort((*kept, *axis))
     return np.transpose(np.reshape(_exclusive_products(flat), shape), back)
 
@@ -79,7 +90,10 @@ def _shares(x: Array, ans: Array, axis: tuple[int, ...]) -> Array:
 
 
 sum_ = linear(
-    _sum, lambda g, x_shape: np.broadcast_to(g, x_shape), samples=_draw_axes(REAL), name="sum"
+    _sum,
+    lambda g, x_shape: np.broadcast_to(g, x_shape),
+    samples=_draw_axes(REAL),
+    name="sum",
 )
 prod_ = general(
     _prod,
@@ -108,7 +122,7 @@ def _draw_cumsum(draw: Draw) -> Case:
     return (x,), {"axis": draw.integer(0, x.ndim - 1)}
 
 
-cumsum_ = linear(
+cumsum_: Primitive = linear(
     _cumsum,
     lambda g, axis: np.flip(cumsum_(np.flip(g, axis), axis=axis), axis),
     samples=_draw_cumsum,
@@ -126,45 +140,89 @@ def _root_slope(g: Array, ans: Array) -> Array:
 
 
 root = general(
-    _root, _root_slope, _root_slope, samples=lambda draw: ((draw.array(draw.shape(), Domain(0.5, 3)),), {})
+    _root,
+    _root_slope,
+    _root_slope,
+    samples=lambda draw: ((draw.array(draw.shape(), Domain(0.5, 3)),), {}),
 )
 
-# ---- NumPy's functions ----------------------------------------------------------------------------
+# ---- NumPy's functions --------------------------------------------------------------------------
 
 
 def _squeeze_unless(keepdims: bool, y: Any, axes: tuple[int, ...]) -> Any:
-    if keepdims is True or keepdims == 1:
+    if keepdims is not NoValue and keepdims:
         return y
     return np.reshape(y, tuple(side for i, side in enumerate(y.shape) if i not in axes))
 
 
-def _draw_reduction(domain: Domain = REAL, min_side: int = 0, **options: str) -> Any:
-    """Draw an array, axes in every form, keepdims, and of where= and initial= what there is."""
+def _draw_axes_forms(draw: Draw, ndim: int) -> dict[str, Any]:
+    params: dict[str, Any] = {"keepdims": draw.boolean()}
+    if ndim:
+        axes = tuple(i - ndim * draw.boolean() for i in range(ndim) if draw.boolean())
+        params["axis"] = draw.choice([None, axes, draw.integer(-ndim, ndim - 1)])
+    return params
+
+
+def _draw_reduction(domain: Domain = REAL, min_side: int = 0, *, selects: bool = False) -> Any:
+    """Draw an array, axes in every form, and what to leave out and begin with.
+
+    An operation that selects an entry must be given one to begin with where it may leave out all.
+    """
 
     def draw_case(draw: Draw) -> Case:
         x = draw.array(draw.shape(min_side=min_side), domain)
-        params: dict[str, Any] = {"keepdims": draw.boolean()}
-        if x.ndim:
-            axes = tuple(i - x.ndim * draw.boolean() for i in range(x.ndim) if draw.boolean())
-            params["axis"] = draw.choice([None, axes, draw.integer(-x.ndim, x.ndim - 1)])
-        if "where" in options and draw.boolean():
-            mask = np.ones(x.shape[draw.integer(0, x.ndim) :], dtype=bool)
-            mask.reshape(-1)[::3] = options["where"] == "any" and draw.boolean()
+        params = _draw_axes_forms(draw, x.ndim)
+        if draw.boolean():
+            mask: Array = np.ones(x.shape[draw.integer(0, x.ndim) :], dtype=bool)
+            mask.reshape(-1)[::3] = draw.boolean()
             params["where"] = mask
-        if "initial" in options and (draw.boolean() or (options["initial"] == "needed" and "where" in params)):
-            params["initial"] = 0.75
+        if draw.boolean() or (selects and "where" in params):
+            # below or above all entries
+            initial = draw.array((), draw.choice([Domain(-4.0, -3.0), Domain(20.0, 21.0)]))
+            params["initial"] = np.asarray(initial.real)
         return (x,), params
 
     return draw_case
 
 
-def _masked(a: Any, where: Any, neutral: Any) -> Any:
+def _draw_average(draw: Draw, domain: Domain = REAL, min_side: int = 1) -> Case:
+    """Draw an array, axes in every form, and a mask that leaves out one entry of four at most."""
+    shape = draw.shape(min_side=min_side)
+    params = _draw_axes_forms(draw, len(shape))
+    if params.get("axis", ()) != () and draw.boolean():
+        mask = np.ones((4,) * len(shape), dtype=bool)
+        mask[(-1,) * len(shape)] = False
+        params["where"] = mask[tuple(slice(side) for side in shape)]
+    return (draw.array(shape, domain),), params
+
+
+def _masked(a: Any, where: Any, filler: Any) -> Any:
+    """Put the filler, which must not change a's dtype, in place of the entries left out."""
     if where is True:
         return a
-    return np.where(constant_value(where), a, neutral)
+    mask = np.broadcast_to(constant_value(where), a.shape)
+    return np.where(mask, a, operand(filler).astype(a.dtype))
 
 
-@composite(np.sum, samples=_draw_reduction(where="any", initial="any"))
+def _given(initial: ArrayLike) -> bool:
+    return initial is not NoValue and initial is not None
+
+
+def _first(y: Any, initial: Any, function: str) -> Any:
+    """Return the value to begin with in the dtype of the result y, as NumPy takes it."""
+    initial = operand(initial)
+    if initial.ndim:
+        raise ShapeError(
+            explain(function, "The value to begin with is one number.", initial_shape=initial.shape)
+        )
+    return initial.astype(y.dtype)
+
+
+def _converted(a: ArrayLike, dtype: DTypeLike) -> Any:
+    return operand(a) if dtype is None else operand(a).astype(dtype)
+
+
+@composite(np.sum, samples=_draw_reduction())
 def sum(
     a: ArrayLike,
     axis: Axis = None,
@@ -176,13 +234,13 @@ def sum(
 ) -> Any:
     """Sum over axes."""
     refuse("np.sum", out=out)
-    a = _masked(operand(a) if dtype is None else np.astype(operand(a), dtype), where, 0)
+    a = _masked(_converted(a, dtype), where, 0)
     axes = all_axes(axis, a.ndim)
     y = _squeeze_unless(keepdims, sum_(a, axis=axes), axes)
-    return y if initial is NoValue else y + initial
+    return y + _first(y, initial, "np.sum") if _given(initial) else y
 
 
-@composite(np.prod, samples=_draw_reduction(where="any", initial="any"))
+@composite(np.prod, samples=_draw_reduction())
 def prod(
     a: ArrayLike,
     axis: Axis = None,
@@ -194,13 +252,13 @@ def prod(
 ) -> Any:
     """Multiply over axes; the gradient is right also where entries are zero."""
     refuse("np.prod", out=out)
-    a = _masked(operand(a) if dtype is None else np.astype(operand(a), dtype), where, 1)
+    a = _masked(_converted(a, dtype), where, 1)
     axes = all_axes(axis, a.ndim)
     y = _squeeze_unless(keepdims, prod_(a, axis=axes), axes)
-    return y if initial is NoValue else y * initial
+    return y * _first(y, initial, "np.prod") if _given(initial) else y
 
 
-@composite(np.max, np.amax, samples=_draw_reduction(DISTINCT, 1, where="any", initial="needed"))
+@composite(np.max, np.amax, samples=_draw_reduction(DISTINCT, 1, selects=True))
 def max(
     a: ArrayLike,
     axis: Axis = None,
@@ -214,7 +272,7 @@ def max(
     return _extremum(max_, np.maximum, a, axis, keepdims, initial, where)
 
 
-@composite(np.min, np.amin, samples=_draw_reduction(DISTINCT, 1, where="any", initial="needed"))
+@composite(np.min, np.amin, samples=_draw_reduction(DISTINCT, 1, selects=True))
 def min(
     a: ArrayLike,
     axis: Axis = None,
@@ -231,44 +289,46 @@ def min(
 def _extremum(
     reduce: Any, combine: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any
 ) -> Any:
-    a = operand(a)
-    if where is not True:
-        if initial is NoValue:
+    a, function = operand(a), f"np.{reduce.name}"
+    axes = all_axes(axis, a.ndim)
+    if not _given(initial):
+        if where is not True:
             raise ShapeError(
                 explain(
-                    f"np.{reduce.name}",
+                    function,
                     "With where= some results may have nothing to choose from.",
                     "Pass initial= as well.",
-                    initial=None,
                 )
             )
-        a = np.where(constant_value(where), a, -np.inf if reduce is max_ else np.inf)
-    axes = all_axes(axis, a.ndim)
-    if initial is not NoValue and any(a.shape[i] == 0 for i in axes):
-        y = np.broadcast_to(initial, tuple(1 if i in axes else side for i, side in enumerate(a.shape)))
-        return _squeeze_unless(keepdims, y, axes)
-    y = _squeeze_unless(keepdims, reduce(a, axis=axes), axes)
-    return y if initial is NoValue else combine(y, initial)
+        return _squeeze_unless(keepdims, reduce(a, axis=axes), axes)
+    initial = _first(a, initial, function)
+    if any(a.shape[i] == 0 for i in axes):  # nothing to choose from, which sums to 0
+        y = np.add(sum_(a, axis=axes), initial)
+    else:
+        y = combine(reduce(_masked(a, where, initial), axis=axes), initial)
+    return _squeeze_unless(keepdims, y, axes)
 
 
-def _draw_mean(draw: Draw) -> Case:
-    args, params = _draw_reduction(min_side=1, where="all")(draw)
-    return args, params
-
-
-def count(shape: Shape, axes: tuple[int, ...], where: Any) -> Any:
-    """Count the entries that a reduction over axes takes in, keeping the axes."""
+def _count(a: Any, axes: tuple[int, ...], where: Any, taken_off: Any = 0) -> Any:
+    """Count the entries that a reduction takes in, keeping the axes: a divisor in a's precision."""
     if where is True:
-        return int(np.prod([shape[i] for i in axes], dtype=int))
-    mask = np.broadcast_to(constant_value(where), shape)
-    return np.sum(mask, axis=axes, keepdims=True)
+        count = math.prod(a.shape[i] for i in axes) - taken_off
+        return count if count > 0 else 0
+    mask = np.broadcast_to(constant_value(where), a.shape)
+    counts = np.maximum(np.sum(mask, axis=axes, keepdims=True) - taken_off, 0)
+    return counts if a.dtype.kind in "iub" else counts.astype(np.finfo(a.dtype).dtype)
 
 
 def _mean(a: Any, axes: tuple[int, ...], where: Any) -> Any:
-    return sum_(_masked(a, where, 0), axis=axes) / count(a.shape, axes, where)
+    return sum_(_masked(a, where, 0), axis=axes) / _count(a, axes, where)
 
 
-@composite(np.mean, samples=_draw_mean)
+def _accurate(a: Any) -> Any:
+    # sums of squares, or of many numbers, soon are more than half precision can hold
+    return a.astype(np.float32) if a.dtype == np.float16 else a
+
+
+@composite(np.mean, samples=_draw_average)
 def mean(
     a: ArrayLike,
     axis: Axis = None,
@@ -280,14 +340,20 @@ def mean(
 ) -> Any:
     """Average over axes."""
     refuse("np.mean", out=out)
-    a = operand(a) if dtype is None else np.astype(operand(a), dtype)
+    a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
-    return _squeeze_unless(keepdims, _mean(a, axes, where), axes)
+    y = _squeeze_unless(keepdims, _mean(_accurate(a), axes, where), axes)
+    return y.astype(np.float16) if a.dtype == np.float16 else y
 
 
 def _draw_var(draw: Draw) -> Case:
-    (x,), params = _draw_mean(draw)
-    return (draw.array(x.shape, DISTINCT),), params | {"ddof": draw.choice([0, 0.5])}
+    (x,), params = _draw_average(draw, DISTINCT, min_side=2)
+    params["ddof"] = draw.choice([0, 0.5])
+    if draw.boolean():
+        kept = np.sum(x, axis=params.get("axis"), keepdims=True).shape
+        mean = draw.array(kept, Domain(-4.0, -3.0))
+        params["mean"] = mean if np.iscomplexobj(x) else mean.real.copy()
+    return (x,), params
 
 
 @composite(np.var, samples=_draw_var)
@@ -303,28 +369,50 @@ def var(
     mean: ArrayLike = NoValue,
     correction: float = NoValue,
 ) -> Any:
-    """Average the squared distance from the mean over axes, with ddof degrees of freedom taken off."""
+    """Average the squared distance from the mean, with ddof taken off the number of entries."""
     refuse("np.var", out=out)
-    a = operand(a) if dtype is None else np.astype(operand(a), dtype)
+    a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
-    ddof = ddof if correction is NoValue else correction
-    distance = a - (_mean(a, axes, where) if mean is NoValue else mean)
+    y = _squeeze_unless(
+        keepdims, _var(_accurate(a), axes, where, mean, _ddof("np.var", ddof, correction)), axes
+    )
+    return y.astype(np.float16) if a.dtype == np.float16 else y
+
+
+def _ddof(function: str, ddof: float, correction: float) -> float:
+    if correction is NoValue:
+        return ddof
+    if ddof != 0:
+        raise UnsupportedError(
+            explain(
+                function,
+                "Two names for one number.",
+                "Pass one of them.",
+                ddof=ddof,
+                correction=correction,
+            )
+        )
+    return correction
+
+
+def _var(a: Any, axes: tuple[int, ...], where: Any, mean: Any, ddof: float) -> Any:
+    # what is left out is left out first: a NaN in it would find its way into the gradient
+    a = _masked(a, where, 0)
+    distance = _masked(a - (_mean(a, axes, where) if mean is NoValue else mean), where, 0)
     if distance.dtype.kind == "c":
         squares = np.real(distance) ** 2 + np.imag(distance) ** 2
     else:
         squares = distance * distance
-    total = sum_(_masked(squares, where, 0), axis=axes)
-    freedom = np.maximum(count(a.shape, axes, where) - ddof, 0)
-    return _squeeze_unless(keepdims, total / freedom, axes)
+    return sum_(squares, axis=axes) / _count(squares, axes, where, ddof)
 
 
 def _draw_std(draw: Draw) -> Case:
-    while True:  # where everything is masked, or equal, there is no deviation to speak of
-        (x,), params = _draw_var(draw)
-        if np.all(np.var(x, **params) > 1e-3):
-            return (x,), params
-        if x.size <= 1:
-            return (np.array([0.5, -1.0, 0.25]),), {}
+    (x,), params = _draw_var(draw)
+    if x.ndim == 0 or params.get("axis") == ():  # the deviation of a single number is 0, a kink
+        x, params["axis"] = np.stack([x, x + 1]), 0
+        params.pop("mean", None)
+        params.pop("where", None)
+    return (x,), params
 
 
 @composite(np.std, samples=_draw_std)
@@ -342,20 +430,23 @@ def std(
 ) -> Any:
     """Return the root of the variance; its gradient is 0 where all entries are equal."""
     refuse("np.std", out=out)
-    return root(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    a = _converted(a, dtype)
+    axes = all_axes(axis, a.ndim)
+    variance = _var(_accurate(a), axes, where, mean, _ddof("np.std", ddof, correction))
+    y = _squeeze_unless(keepdims, root(variance), axes)
+    return y.astype(np.float16) if a.dtype == np.float16 else y
 
 
-@composite(
-    np.cumsum,
-    samples=lambda draw: (
-        (x := draw.array(draw.shape()),),
-        {"axis": draw.choice([None, *range(-x.ndim, x.ndim)])},
-    ),
-)
+def _draw_cumsum_call(draw: Draw) -> Case:
+    x = draw.array(draw.shape())
+    return (x,), {"axis": draw.choice([None, *range(-x.ndim, x.ndim)])}
+
+
+@composite(np.cumsum, samples=_draw_cumsum_call)
 def cumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Any:
     """Add up along an axis, or along the flattened array."""
     refuse("np.cumsum", out=out)
-    a = operand(a) if dtype is None else np.astype(operand(a), dtype)
+    a = _converted(a, dtype)
     if axis is None:
         a, axis = np.reshape(a, -1), 0
     (axis,) = all_axes(axis, a.ndim)
@@ -364,7 +455,7 @@ def cumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: 
 
 REDUCTIONS.update({np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min})
 
-# ---- locally constant -----------------------------------------------------------------------------
+# ---- locally constant ---------------------------------------------------------------------------
 
 
 def _nonempty(draw: Draw) -> Case:

@@ -1,18 +1,20 @@
 """Functions that move, join and repeat entries without computing with them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.engine.declare import composite, constant, elementwise, linear
-from tensorgrad.engine.primitive import NUMPY, Case
+from tensorgrad.engine.primitive import Case
+from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
 from tensorgrad.ops.reductions import all_axes
 from tensorgrad.typing import Array, ArrayLike, Axis, Draw, DTypeLike, Shape
 
-# ---- primitives -----------------------------------------------------------------------------------
+# ---- primitives ---------------------------------------------------------------------------------
 
 
 def _reshape(x: Array, /, *, shape: Shape) -> Array:
@@ -79,12 +81,13 @@ def _draw_flip(draw: Draw) -> Case:
 
 
 def _draw_roll(draw: Draw) -> Case:
-    args, params = _draw_flip(draw)
-    return args, {"shift": tuple(draw.integer(-5, 5) for _ in params["axis"]), **params}
+    x = draw.array(draw.shape(min_ndim=1))
+    axes = tuple(range(x.ndim))
+    return (x,), {"shift": tuple(draw.integer(-5, 5) for _ in axes), "axis": axes}
 
 
 def _draw_pad(draw: Draw) -> Case:
-    x = draw.array(draw.shape())
+    x = draw.array(draw.shape(min_ndim=1))
     return (x,), {"widths": tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in x.shape)}
 
 
@@ -123,7 +126,7 @@ concatenate_ = linear(
 )
 copy_ = elementwise(_copy, lambda g: g)
 
-# ---- shape ----------------------------------------------------------------------------------------
+# ---- shape --------------------------------------------------------------------------------------
 
 
 def _draw_reshape_call(draw: Draw) -> Case:
@@ -142,10 +145,11 @@ def reshape(
 ) -> Any:
     """Arrange the entries, in C order, in another shape."""
     _refuse_order("np.reshape", order)
+    refuse("np.reshape", copy=False if copy is False else None)
     a = operand(a)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if -1 in shape:
-        known = -int(np.prod(shape, dtype=int))
+        known = -math.prod(shape)
         if known <= 0 or a.size % known:
             raise ShapeError(
                 explain(
@@ -157,11 +161,12 @@ def reshape(
                 )
             )
         shape = tuple(a.size // known if side == -1 else side for side in shape)
-    return reshape_(a, shape=shape)
+    y = reshape_(a, shape=shape)
+    return copy_(y) if copy else y
 
 
 def _refuse_order(function: str, order: str) -> None:
-    if order not in ("C", "K"):
+    if order != "C":
         raise UnsupportedError(
             explain(function, "Only C order is supported.", "Transpose first.", order=order)
         )
@@ -171,7 +176,8 @@ def _refuse_order(function: str, order: str) -> None:
 def ravel(a: ArrayLike, order: str = "C") -> Any:
     """Lay all entries in one row."""
     _refuse_order("np.ravel", order)
-    return np.reshape(a, -1) if operand(a).size else reshape_(a, shape=(0,))
+    a = operand(a)
+    return reshape_(a, shape=(a.size,))
 
 
 def _draw_transpose_call(draw: Draw) -> Case:
@@ -202,13 +208,16 @@ def _draw_two_axes(draw: Draw) -> Case:
 @composite(np.swapaxes, samples=_draw_two_axes)
 def swapaxes(a: ArrayLike, axis1: int, axis2: int) -> Any:
     """Exchange two axes."""
-    order = list(range(operand(a).ndim))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
-    return np.transpose(a, order)
+    a = operand(a)
+    order = list(range(a.ndim))
+    (i,), (j,) = all_axes(axis1, a.ndim), all_axes(axis2, a.ndim)
+    order[i], order[j] = j, i
+    return transpose_(a, axes=tuple(order))
 
 
 @composite(
-    np.matrix_transpose, samples=lambda draw: ((draw.array(draw.shape(min_ndim=2, max_ndim=4)),), {})
+    np.matrix_transpose,
+    samples=lambda draw: ((draw.array(draw.shape(min_ndim=2, max_ndim=4)),), {}),
 )
 def matrix_transpose(x: ArrayLike, /) -> Any:
     """Exchange the last two axes."""
@@ -216,13 +225,25 @@ def matrix_transpose(x: ArrayLike, /) -> Any:
 
 
 @composite(np.moveaxis, samples=_draw_two_axes)
-def moveaxis(a: ArrayLike, source: Axis, destination: Axis) -> Any:
+def moveaxis(a: ArrayLike, source: int | Shape, destination: int | Shape) -> Any:
     """Move axes to other places; the others keep their order."""
     ndim = operand(a).ndim
-    source = np.lib.array_utils.normalize_axis_tuple(source, ndim, "source")
-    destination = np.lib.array_utils.normalize_axis_tuple(destination, ndim, "destination")
-    order = [i for i in range(ndim) if i not in source]
-    for place, axis in sorted(zip(destination, source, strict=True)):
+    sources, places = (
+        np.lib.array_utils.normalize_axis_tuple(axes, ndim, name)
+        for axes, name in ((source, "source"), (destination, "destination"))
+    )
+    if len(sources) != len(places):
+        raise ShapeError(
+            explain(
+                "np.moveaxis",
+                "Every axis to be moved needs a place.",
+                "Name as many places as axes.",
+                source=source,
+                destination=destination,
+            )
+        )
+    order = [i for i in range(ndim) if i not in sources]
+    for place, axis in sorted(zip(places, sources, strict=True)):
         order.insert(place, axis)
     return np.transpose(a, order)
 
@@ -244,58 +265,82 @@ def expand_dims(a: ArrayLike, axis: int | Shape) -> Any:
     return reshape_(a, shape=tuple(1 if i in places else next(sides) for i in range(ndim)))
 
 
-@composite(np.squeeze, samples=lambda draw: ((draw.array((1, *draw.shape(), 1)),), {"axis": draw.choice([None, 0, (0, -1)])}))
+def _draw_squeeze(draw: Draw) -> Case:
+    x = draw.array((1, *draw.shape(max_ndim=2), 1))
+    return (x,), {"axis": draw.choice([None, 0, (0, -1)])}
+
+
+@composite(np.squeeze, samples=_draw_squeeze)
 def squeeze(a: ArrayLike, axis: Axis = None) -> Any:
     """Drop sides of length 1."""
     a = operand(a)
     axes = [i for i in range(a.ndim) if a.shape[i] == 1] if axis is None else all_axes(axis, a.ndim)
     if any(a.shape[i] != 1 for i in axes):
         raise ShapeError(
-            explain("np.squeeze", "Only sides of length 1 can be dropped.", shape=a.shape, axis=axis)
+            explain(
+                "np.squeeze", "Only sides of length 1 can be dropped.", shape=a.shape, axis=axis
+            )
         )
     return reshape_(a, shape=tuple(side for i, side in enumerate(a.shape) if i not in axes))
 
 
-@composite(np.broadcast_to, samples=lambda draw: ((lambda c: ((c[0][0], c[1]["shape"]), {}))(_draw_broadcast(draw))))
-def broadcast_to(array: ArrayLike, shape: int | Shape, subok: bool = False) -> Any:
+def _draw_broadcast_call(draw: Draw) -> Case:
+    (x,), params = _draw_broadcast(draw)
+    return (x, params["shape"]), {}
+
+
+@composite(np.broadcast_to, samples=_draw_broadcast_call)
+def broadcast_to(array: ArrayLike, shape: int | Shape, subok: bool = False) -> Any:  # noqa: ARG001
     """Repeat the array along new axes and sides of length 1."""
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     return broadcast_to_(array, shape=shape)
 
 
-@composite(np.broadcast_arrays, samples=lambda draw: (tuple(map(draw.array, draw.broadcastable(2))), {}))
-def broadcast_arrays(*args: ArrayLike, subok: bool = False) -> Any:
+def _draw_broadcastable(draw: Draw) -> Case:
+    return tuple(map(draw.array, draw.broadcastable(2))), {}
+
+
+@composite(np.broadcast_arrays, samples=_draw_broadcastable)
+def broadcast_arrays(*args: ArrayLike, subok: bool = False) -> tuple[Any, ...]:  # noqa: ARG001
     """Broadcast arrays to their common shape."""
-    shape = np.broadcast_shapes(*(operand(a).shape for a in args))
-    return tuple(np.broadcast_to(a, shape) if operand(a).shape != shape else a for a in args)
+    xs = [operand(a) for a in args]
+    shape = np.broadcast_shapes(*(x.shape for x in xs))
+    return tuple(broadcast_to_(x, shape=shape) for x in xs)
 
 
-def _atleast(n: int, place: Any) -> Any:
-    def function(*arys: ArrayLike) -> Any:
-        raised = []
-        for a in map(operand, arys):
-            before, after = place(a.ndim)
-            raised.append(a if a.ndim >= n else reshape_(a, shape=(1,) * before + a.shape + (1,) * after))
-        return raised[0] if len(raised) == 1 else tuple(raised)
+def _atleast(n: int, place: Callable[[int], tuple[int, int]]) -> Callable[..., Any]:
+    """Make the function that raises arrays to n axes; place(ndim) is how many before and after."""
 
-    return function
+    def raised(a: ArrayLike) -> Any:
+        a = operand(a)
+        before, after = place(a.ndim)
+        return a if a.ndim >= n else reshape_(a, shape=(1,) * before + a.shape + (1,) * after)
+
+    def atleast(*arys: ArrayLike) -> Any:
+        return raised(arys[0]) if len(arys) == 1 else tuple(map(raised, arys))
+
+    return atleast
 
 
-atleast_1d = composite(np.atleast_1d, samples=_draw_one)(_atleast(1, lambda ndim: (1, 0)))
-atleast_2d = composite(np.atleast_2d, samples=_draw_one)(_atleast(2, lambda ndim: (2 - ndim, 0)))
+def _draw_some(draw: Draw) -> Case:
+    return tuple(draw.array(draw.shape()) for _ in range(draw.integer(1, 2))), {}
+
+
+atleast_1d = composite(np.atleast_1d, samples=_draw_some)(_atleast(1, lambda ndim: (1 - ndim, 0)))
+atleast_2d = composite(np.atleast_2d, samples=_draw_some)(_atleast(2, lambda ndim: (2 - ndim, 0)))
 # (m,) -> (1, m, 1), (m, n) -> (m, n, 1)
-atleast_3d = composite(np.atleast_3d, samples=_draw_one)(
+atleast_3d = composite(np.atleast_3d, samples=_draw_some)(
     _atleast(3, lambda ndim: (1, 1) if ndim == 1 else (0, 3 - ndim))
 )
 
 
 @composite(np.copy, samples=_draw_one)
-def copy(a: ArrayLike, order: str = "K", subok: bool = False) -> Any:
+def copy(a: ArrayLike, order: str = "K", subok: bool = False) -> Any:  # noqa: ARG001
     """Return a tensor of its own: it may be written to."""
     return copy_(a)
 
 
-# ---- order ----------------------------------------------------------------------------------------
+# ---- order --------------------------------------------------------------------------------------
 
 
 def _draw_flip_call(draw: Draw) -> Case:
@@ -309,9 +354,20 @@ def flip(m: ArrayLike, axis: Axis = None) -> Any:
     return flip_(m, axis=all_axes(axis, operand(m).ndim))
 
 
-_matrix = lambda draw: ((draw.array(draw.shape(min_ndim=2)),), {})  # noqa: E731
-fliplr = composite(np.fliplr, samples=_matrix)(lambda m: np.flip(m, 1))
-flipud = composite(np.flipud, samples=_matrix)(lambda m: np.flip(m, 0))
+def _draw_matrix(draw: Draw) -> Case:
+    return (draw.array(draw.shape(min_ndim=2)),), {}
+
+
+@composite(np.fliplr, samples=_draw_matrix)
+def fliplr(m: ArrayLike) -> Any:
+    """Reverse the order along the second axis."""
+    return np.flip(m, 1)
+
+
+@composite(np.flipud, samples=_draw_matrix)
+def flipud(m: ArrayLike) -> Any:
+    """Reverse the order along the first axis."""
+    return np.flip(m, 0)
 
 
 def _draw_rot90(draw: Draw) -> Case:
@@ -322,7 +378,8 @@ def _draw_rot90(draw: Draw) -> Case:
 @composite(np.rot90, samples=_draw_rot90)
 def rot90(m: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Turn by k quarters in the plane of two axes, from the first towards the second."""
-    first, second = axes
+    m = operand(m)
+    first, second = np.lib.array_utils.normalize_axis_tuple(axes, m.ndim)
     k %= 4
     if k == 0:
         return copy_(m)
@@ -335,7 +392,9 @@ def rot90(m: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 def _draw_roll_call(draw: Draw) -> Case:
     x = draw.array(draw.shape(min_ndim=1))
-    return draw.choice([((x, 2), {}), ((x, -3, 0), {}), ((x, (1, 2), (0, -1)), {}), ((x, 1), {"axis": (0, -1)})])
+    return draw.choice(
+        [((x, 2), {}), ((x, -3, 0), {}), ((x, (1, 2), (0, -1)), {}), ((x, 1), {"axis": (0, -1)})]
+    )
 
 
 @composite(np.roll, samples=_draw_roll_call)
@@ -346,12 +405,12 @@ def roll(a: ArrayLike, shift: int | Sequence[int], axis: Axis = None) -> Any:
         return np.reshape(np.roll(np.ravel(a), shift, 0), a.shape)
     shifts, axes = np.broadcast_arrays(shift, axis)
     turns = [0] * a.ndim  # an axis may be named twice
-    for s, i in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
-        turns[i] += s
+    for s, i in zip(shifts.flat, axes.flat, strict=True):
+        turns[all_axes(i, a.ndim)[0]] += int(s)
     return roll_(a, shift=tuple(turns), axis=tuple(range(a.ndim)))
 
 
-# ---- joining and splitting ------------------------------------------------------------------------
+# ---- joining and splitting ----------------------------------------------------------------------
 
 
 def _draw_join(draw: Draw) -> Case:
@@ -373,12 +432,17 @@ def concatenate(
     refuse("np.concatenate", out=out, casting=casting)
     xs = [operand(x) for x in arrays]
     if dtype is not None:
-        xs = [np.astype(x, dtype) for x in xs]
+        xs = [x.astype(dtype) for x in xs]
     if axis is None:
         return concatenate_(*(np.ravel(x) for x in xs), axis=0)
     if not xs or xs[0].ndim == 0:
         raise ShapeError(
-            explain("np.concatenate", "At least one array of one or more axes is needed.", "Use np.stack for numbers.", arrays=len(xs))
+            explain(
+                "np.concatenate",
+                "At least one array of one or more axes is needed.",
+                "Use np.stack for numbers.",
+                arrays=len(xs),
+            )
         )
     return concatenate_(*xs, axis=all_axes(axis, xs[0].ndim)[0])
 
@@ -400,7 +464,9 @@ def stack(
 ) -> Any:
     """Join arrays of one shape along a new axis."""
     refuse("np.stack", out=out, casting=casting)
-    return np.concatenate([np.expand_dims(x, axis) for x in map(operand, arrays)], axis=axis, dtype=dtype)
+    return np.concatenate(
+        [np.expand_dims(x, axis) for x in map(operand, arrays)], axis=axis, dtype=dtype
+    )
 
 
 def _draw_same(draw: Draw) -> Case:
@@ -432,24 +498,31 @@ def dstack(tup: Sequence[ArrayLike]) -> Any:
 @composite(np.column_stack, samples=_draw_same)
 def column_stack(tup: Sequence[ArrayLike]) -> Any:
     """Join rows as the columns of a matrix."""
-    columns = [np.reshape(x, (-1, 1)) if x.ndim < 2 and x.size else x for x in map(operand, tup)]
-    columns = [reshape_(x, shape=(0, 1)) if x.ndim < 2 else x for x in columns]
-    return np.concatenate(columns, axis=1)
+    xs = [operand(x) for x in tup]
+    return np.concatenate([reshape_(x, shape=(x.size, 1)) if x.ndim < 2 else x for x in xs], axis=1)
 
 
-def _pieces(a: Any, sections: Any, axis: int, equal: bool) -> list[Any]:
+def _pieces(function: str, a: Any, sections: Any, axis: int, *, equal: bool) -> list[Any]:
     a = operand(a)
+    (axis,) = all_axes(axis, a.ndim)
     side = a.shape[axis]
     if isinstance(sections, (int, np.integer)):
-        if sections <= 0 or (equal and side % sections):
+        n = int(sections)
+        if n <= 0 or (equal and side % n):
             raise ShapeError(
-                explain("np.split", "The side must divide into equal pieces.", "Use np.array_split for unequal ones.", side=side, sections=sections)
+                explain(
+                    function,
+                    "The side must divide into equal pieces.",
+                    "Use np.array_split for unequal ones.",
+                    side=side,
+                    sections=n,
+                )
             )
-        small, larger = divmod(side, int(sections))
-        cuts = np.cumsum([small + 1] * larger + [small] * (int(sections) - larger))[:-1].tolist()
+        small, larger = divmod(side, n)
+        cuts = [i * small + min(i, larger) for i in range(1, n)]
     else:
-        cuts = [int(i) for i in constant_value(sections)]
-    lead = (slice(None),) * (axis % a.ndim)
+        cuts = [int(i) for i in sections]
+    lead = (slice(None),) * axis
     return [a[(*lead, slice(i, j))] for i, j in zip([0, *cuts], [*cuts, side], strict=True)]
 
 
@@ -457,81 +530,136 @@ def _draw_split(draw: Draw) -> Case:
     shape = draw.shape(min_ndim=1)
     axis = draw.integer(0, len(shape) - 1)
     x = draw.array((*shape[:axis], 6, *shape[axis + 1 :]))
-    return (x, draw.choice([1, 2, 3, [1, 4], [2, 2, 9]])), {"axis": draw.choice([axis, axis - x.ndim])}
+    cuts = draw.choice([1, 2, 3, [1, 4], [2, 2, 9], [-2], [4, 1]])
+    return (x, cuts), {"axis": draw.choice([axis, axis - x.ndim])}
+
+
+def _draw_array_split(draw: Draw) -> Case:
+    (x, cuts), params = _draw_split(draw)
+    return (x, draw.choice([cuts, 4, 7])), params
 
 
 @composite(np.split, samples=_draw_split)
 def split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Cut into equal pieces, or at indices."""
-    return _pieces(ary, indices_or_sections, axis, equal=True)
+    return _pieces("np.split", ary, indices_or_sections, axis, equal=True)
 
 
-@composite(np.array_split, samples=_draw_split)
-def array_split(ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+@composite(np.array_split, samples=_draw_array_split)
+def array_split(
+    ary: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0
+) -> list[Any]:
     """Cut into pieces that are as equal as possible, or at indices."""
-    return _pieces(ary, indices_or_sections, axis, equal=False)
+    return _pieces("np.array_split", ary, indices_or_sections, axis, equal=False)
 
 
-def _split_along(axis: int, min_ndim: int) -> Any:
-    def declare(numpy: Any) -> Any:
-        samples = lambda draw: ((draw.array((4, 4, 4)[: max(min_ndim, 1)]), draw.choice([2, [1, 3]])), {})  # noqa: E731
-
-        def function(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Any]:
-            return _pieces(ary, indices_or_sections, min(axis, operand(ary).ndim - 1), equal=True)
-
-        return composite(numpy, samples=samples)(function)
-
-    return declare
+def _draw_split_along(draw: Draw, min_ndim: int) -> Case:
+    x = draw.array((4,) * draw.integer(min_ndim, 3))
+    return (x, draw.choice([2, [1, 3]])), {}
 
 
-vsplit = _split_along(0, 2)(np.vsplit)
-hsplit = _split_along(1, 1)(np.hsplit)
-dsplit = _split_along(2, 3)(np.dsplit)
+def _split_along(function: str, ary: Any, sections: Any, axis: int, min_ndim: int) -> list[Any]:
+    ary = operand(ary)
+    if ary.ndim < min_ndim:
+        raise ShapeError(
+            explain(
+                function, f"At least {min_ndim} axes are needed.", "Use np.split.", ndim=ary.ndim
+            )
+        )
+    return _pieces(function, ary, sections, axis, equal=True)
 
-# ---- padding and repeating ------------------------------------------------------------------------
+
+@composite(np.vsplit, samples=lambda draw: _draw_split_along(draw, 2))
+def vsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the first of at least two axes."""
+    return _split_along("np.vsplit", ary, indices_or_sections, 0, 2)
+
+
+@composite(np.hsplit, samples=lambda draw: _draw_split_along(draw, 1))
+def hsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the second axis, a row along its only one."""
+    axis = 0 if operand(ary).ndim == 1 else 1
+    return _split_along("np.hsplit", ary, indices_or_sections, axis, 1)
+
+
+@composite(np.dsplit, samples=lambda draw: _draw_split_along(draw, 3))
+def dsplit(ary: ArrayLike, indices_or_sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the third axis."""
+    return _split_along("np.dsplit", ary, indices_or_sections, 2, 3)
+
+
+# ---- padding and repeating ----------------------------------------------------------------------
 
 
 def _draw_pad_call(draw: Draw) -> Case:
-    x = draw.array(draw.shape(min_ndim=1, min_side=1, max_ndim=2))
-    widths = draw.choice([1, (1, 2), ((0, 2),) * x.ndim, ((3, 1), (2, 0))[: x.ndim]])
+    x = draw.array(draw.shape(min_side=1, max_ndim=2))
+    widths = draw.choice([1, (1, 2), ((0, 2),) * x.ndim or 0, ((3, 1), (2, 0))[: x.ndim] or 0, 0])
     mode = draw.choice(["constant", "edge", "reflect", "symmetric", "wrap"])
-    params = {"constant_values": draw.choice([0, 1.5, (1.0, 2.0)])} if mode == "constant" else {}
-    return (x, widths, mode), params
+    if mode != "constant":
+        return (x, widths, mode), {}
+    value = draw.array(()) if np.iscomplexobj(x) else draw.array(()).real.copy()
+    return (x, widths), {"constant_values": draw.choice([value, 0, 1.5, (1.0, 2.0)])}
 
 
 @composite(np.pad, samples=_draw_pad_call)
-def pad(
-    array: ArrayLike, pad_width: Any, mode: str = "constant", **kwargs: Any
-) -> Any:
-    """Put a border around: of constants, or of entries of the array (edge, reflect, symmetric, wrap)."""
+def pad(array: ArrayLike, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Any:
+    """Put a border around: constants, or entries of the array (edge, reflect, symmetric, wrap)."""
     array = operand(array)
-    if isinstance(pad_width, dict):
-        pad_width = [pad_width.get(i, pad_width.get(i - array.ndim, (0, 0))) for i in range(array.ndim)]
-        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
-    widths = tuple((int(l), int(h)) for l, h in np.broadcast_to(pad_width, (array.ndim, 2)))
-    if any(side < 0 for pair in widths for side in pair):
-        raise ShapeError(explain("np.pad", "Widths must not be negative.", "Index to crop.", pad_width=widths))
+    widths = _pad_widths(pad_width, array.ndim)
     if mode == "constant":
         values = kwargs.pop("constant_values", 0)
         refuse("np.pad", **kwargs)
-        padded = pad_(array, widths=widths)
-        if not isinstance(values, (int, float)) or values != 0:
-            # the values alone, laid around a hole of zeros: NumPy's own border
-            border = np.pad(np.zeros(array.shape, padded.dtype), widths, constant_values=constant_value(values))
-            padded = padded + border
-        return padded
+        return _pad_constant(array, widths, values)
     if mode not in ("edge", "reflect", "symmetric", "wrap"):
         raise UnsupportedError(
-            explain("np.pad", "This mode is not supported for tensors.", "Use constant, edge, reflect, symmetric or wrap.", mode=mode)
+            explain(
+                "np.pad",
+                "This mode is not supported for tensors.",
+                "Use constant, edge, reflect, symmetric or wrap.",
+                mode=mode,
+            )
         )
     if kwargs.get("reflect_type") == "even":
         del kwargs["reflect_type"]
     refuse("np.pad", **kwargs)
+    padded = copy_(array)
     for axis, width in enumerate(widths):
         if width != (0, 0):
-            source = np.pad(np.arange(array.shape[axis]), width, mode)  # which entry comes where
-            array = array[(slice(None),) * axis + (source,)]
-    return array
+            # which entry comes where
+            source = np.pad(np.arange(array.shape[axis]), width, mode)  # type: ignore[call-overload]
+            padded = padded[(slice(None),) * axis + (source,)]
+    return padded
+
+
+def _pad_widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
+    """Return (before, after) for every axis, from any form in which NumPy takes it."""
+    if isinstance(pad_width, dict):
+        by_axis = {all_axes(i, ndim)[0]: width for i, width in pad_width.items()}
+        pad_width = [np.broadcast_to(by_axis.get(i, 0), 2) for i in range(ndim)]
+    widths = np.asarray(pad_width)
+    if widths.size and (widths.dtype.kind not in "iu" or np.any(widths < 0)):
+        raise ShapeError(
+            explain(
+                "np.pad",
+                "Widths are whole numbers, and not negative.",
+                "Use indexing to crop.",
+                pad_width=pad_width,
+            )
+        )
+    return tuple((int(low), int(high)) for low, high in np.broadcast_to(widths, (ndim, 2)))
+
+
+def _pad_constant(array: Any, widths: tuple[tuple[int, int], ...], values: ArrayLike) -> Any:
+    if not array.ndim:
+        return copy_(array)
+    padded = pad_(array, widths=widths)
+    if isinstance(values, (int, float)) and values == 0:
+        return padded
+    if isinstance(values, Tensor) and values.size == 1:
+        border = np.reshape(values, ()).astype(array.dtype)
+    else:  # NumPy's own border around a hole of zeros
+        border = np.pad(np.zeros(array.shape, array.dtype), widths, constant_values=values)
+    return np.where(np.pad(np.ones(array.shape, bool), widths), padded, border)
 
 
 def _draw_tile(draw: Draw) -> Case:
@@ -542,15 +670,16 @@ def _draw_tile(draw: Draw) -> Case:
 def tile(A: ArrayLike, reps: int | Sequence[int]) -> Any:
     """Repeat the whole array along axes."""
     a = operand(A)
-    reps = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
-    reps = (1,) * (a.ndim - len(reps)) + reps
-    sides = (1,) * (len(reps) - a.ndim) + a.shape
-    # (s0, s1) -> (r0, s0, r1, s1) -> (r0 s0, r1 s1)
-    stretched = np.broadcast_to(
+    times = (reps,) if isinstance(reps, (int, np.integer)) else tuple(reps)
+    times = (1,) * (a.ndim - len(times)) + times
+    sides = (1,) * (len(times) - a.ndim) + a.shape
+    # (s0, s1) -> (1, s0, 1, s1) -> (r0, s0, r1, s1) -> (r0 s0, r1 s1)
+    pairs = tuple(zip(times, sides, strict=True))
+    stretched = broadcast_to_(
         reshape_(a, shape=tuple(n for side in sides for n in (1, side))),
-        tuple(n for pair in zip(reps, sides, strict=True) for n in pair),
+        shape=tuple(n for pair in pairs for n in pair),
     )
-    return reshape_(stretched, shape=tuple(r * s for r, s in zip(reps, sides, strict=True)))
+    return copy_(reshape_(stretched, shape=tuple(r * s for r, s in pairs)))
 
 
 def _draw_repeat(draw: Draw) -> Case:
@@ -565,13 +694,17 @@ def repeat(a: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) 
         a, axis = np.ravel(a), 0
     a = operand(a)
     (axis,) = all_axes(axis, a.ndim)
-    source = np.repeat(np.arange(a.shape[axis]), constant_value(repeats))
+    source: Array = np.repeat(np.arange(a.shape[axis]), constant_value(repeats))
     return a[(slice(None),) * axis + (source,)]
 
 
-# ---- what is known of a tensor without looking at its values --------------------------------------
+# ---- what is known of a tensor without looking at its values ------------------------------------
 
-for fun in (np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type):
-    constant(fun, samples=_draw_one)
-for fun in (np.array_repr, np.array_str, np.array2string, np.may_share_memory, np.shares_memory):
-    NUMPY[fun] = lambda *args, _fun=fun, **kw: _fun(*map(constant_value, args), **kw)
+constant(np.shape, np.ndim, np.size, np.result_type, samples=_draw_one)
+constant(np.iscomplexobj, np.isrealobj, samples=_draw_one)
+constant(np.array_repr, np.array_str, np.array2string, samples=_draw_one)
+constant(
+    np.may_share_memory,
+    np.shares_memory,
+    samples=lambda draw: ((draw.array(()), draw.array(())), {}),
+)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.transforms.products import pull_back
@@ -50,12 +52,7 @@ def value_and_grad(
 
     @wraps(f)
     def function(*args: Any, **kwargs: Any) -> Any:
-        places = [argnums] if isinstance(argnums, int) else list(argnums)
-        if any(not -len(args) <= i < len(args) for i in places):
-            raise ShapeError(
-                explain("grad", "argnums name positional arguments.", "Pass the argument by position.", argnums=argnums, positional=len(args))
-            )
-        places = [i % len(args) for i in places]
+        places = _places(argnums, len(args))
 
         def varied(*chosen: Tree) -> Any:
             full = list(args)
@@ -63,12 +60,11 @@ def value_and_grad(
                 full[i] = arg
             return f(*full, **kwargs)
 
-        run, structures = record("grad", varied, [args[i] for i in places], has_aux)
+        run = record("grad", varied, {i: args[i] for i in places}, has_aux)
         _require_number(run.outputs)
-        gradients = pull_back("grad", run, structures, [None])
+        gradients = pull_back("grad", run, [None])
         gradient = gradients[0] if isinstance(argnums, int) else gradients
-        value = run.value()
-        return ((value, run.aux) if has_aux else value), gradient
+        return ((run.value, run.aux) if has_aux else run.value), gradient
 
     return function
 
@@ -78,8 +74,8 @@ def grad(
 ) -> Callable[..., Any]:
     """Return the function that computes the gradient of f.
 
-    Parameters, errors and the shape of the gradient are those of `value_and_grad`; with ``has_aux`` the
-    result is ``(gradient, aux)``.
+    Parameters, errors and the shape of the gradient are those of `value_and_grad`; with ``has_aux``
+    the result is ``(gradient, aux)``.
 
     Examples
     --------
@@ -100,6 +96,26 @@ def grad(
     return function
 
 
+def _places(argnums: int | Sequence[int], positional: int) -> list[int]:
+    places = [argnums] if isinstance(argnums, int) else list(argnums)
+    if any(not -positional <= i < positional for i in places):
+        raise ShapeError(
+            explain(
+                "grad",
+                "argnums name positional arguments.",
+                "Pass the argument by position.",
+                argnums=argnums,
+                positional=positional,
+            )
+        )
+    places = [i % positional for i in places]
+    if len(set(places)) < len(places):
+        raise ShapeError(
+            explain("grad", "argnums name each argument once.", "Leave one out.", argnums=argnums)
+        )
+    return places
+
+
 def _require_number(outputs: list[Any]) -> None:
     if len(outputs) != 1 or getattr(outputs[0], "size", 1) != 1:
         raise ShapeError(
@@ -110,14 +126,20 @@ def _require_number(outputs: list[Any]) -> None:
                 shapes=tuple(getattr(y, "shape", ()) for y in outputs),
             )
         )
-    if getattr(outputs[0], "dtype", None) is not None and outputs[0].dtype.kind == "c":
+    (y,) = outputs
+    dtype = y.dtype if hasattr(y, "dtype") else np.asarray(y).dtype
+    if dtype.kind == "c":
         raise UnsupportedError(
             explain(
                 "grad",
                 "The gradient of a complex result depends on a direction.",
                 "Take np.real or np.abs of it, or use tg.vjp with a seed.",
-                dtype=str(outputs[0].dtype),
+                dtype=str(dtype),
             )
+        )
+    if dtype.kind not in "fiub":
+        raise UnsupportedError(
+            explain("grad", "Only numbers have a gradient.", "Return a number.", result=y)
         )
 
 

@@ -7,46 +7,39 @@ import numpy as np
 
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.forward import forward
+from tensorgrad.engine.node import Node
 from tensorgrad.engine.space import zeros
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.errors import ShapeError, explain
+from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.methods import seed_like
-from tensorgrad.transforms.record import Recording, record
-from tensorgrad.transforms.tree import Structure, flatten, unflatten
+from tensorgrad.transforms.record import Recording, hand_out, record
+from tensorgrad.transforms.tree import Structure, flatten, outline, unflatten
 from tensorgrad.typing import Tree
 
 
-def pull_back(
-    operation: str, run: Recording, structures: list[Structure], seeds: Sequence[Any]
-) -> tuple[Tree, ...]:
+def pull_back(operation: str, run: Recording, seeds: Sequence[Any]) -> tuple[Tree, ...]:
     """Return the gradient of each argument of a run, in the container it came in."""
-    nodes, gs = [], []
-    for place, node in run.recorded:
-        nodes.append(node)
-        gs.append(seed_like(operation, run.outputs[place], seeds[place]))
-    found = backward(nodes, gs, run.inputs, live=run.live)
-    given: set[int] = set()
+    ends, gs = [], []
+    for end, seed in zip(run.ends, seeds, strict=True):
+        if end is not None:
+            ends.append(end)
+            gs.append(seed_like(operation, end, seed))
+    found = backward(ends, gs, run.inputs, live=run.live)
+    as_tensors = run.gives_tensors or any(isinstance(seed, Tensor) for seed in seeds)
     leaves = []
     for node in run.inputs:
-        g = found.get(node)
-        if g is None:
-            g = np.zeros(node.shape, node.dtype)
-        elif node.dtype.kind == "c":
-            g = np.conj(g)
-        if not isinstance(g, Tensor):
-            if not isinstance(g, np.generic) and (id(g) in given or not g.flags.owndata or any(g is s for s in gs)):
-                g = g.copy()  # nobody else holds what we hand out
-            given.add(id(g))
-            g = Tensor(g) if run.keeps_tensors else g
-        leaves.append(g)
-    return rebuild(structures, leaves)
+        g = found[node] if node in found else zeros(node.shape, node.dtype)
+        # cotangents are transposes inside, and conjugate at the surface
+        leaves.append(hand_out(np.conj(g) if node.dtype.kind == "c" else g, as_tensors))
+    return _rebuild(run.arguments, leaves)
 
 
-def rebuild(structures: list[Structure], leaves: list[Any]) -> tuple[Tree, ...]:
+def _rebuild(structures: list[Structure], leaves: list[Any]) -> tuple[Tree, ...]:
     """Deal leaves out to the containers they belong to."""
     queue = iter(leaves)
     return tuple(
-        unflatten(structure, [next(queue) for _ in range(structure.num_leaves)]) for structure in structures
+        unflatten(structure, [next(queue) for _ in range(structure.num_leaves)])
+        for structure in structures
     )
 
 
@@ -65,9 +58,10 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> tuple[Any,
     Returns
     -------
     value, pullback
-        ``pullback(g)`` takes a cotangent of the structure, shapes and dtypes of the value to a tuple
-        with the gradient of each argument. With ``has_aux`` the auxiliary value comes third. Complex
-        gradients are dL/dRe + i dL/dIm for the real part L of the product of conj(g) with the value.
+        ``pullback(g)`` takes a cotangent of the structure and shapes of the value to a tuple with
+        the gradient of each argument, as often as one likes. With ``has_aux`` the auxiliary value
+        comes third. Complex gradients are dL/dRe + i dL/dIm for the real part L of the product of
+        conj(g) with the value.
 
     Examples
     --------
@@ -77,7 +71,7 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> tuple[Any,
     >>> [float(g) for g in pullback(1.0)]
     [0.0, 2.0]
     """
-    run, structures = record("vjp", f, args, has_aux)
+    run = record("vjp", f, dict(enumerate(args)), has_aux)
 
     def pullback(cotangent: Tree) -> tuple[Tree, ...]:
         seeds, structure = flatten(cotangent)
@@ -86,13 +80,14 @@ def vjp(f: Callable[..., Any], *args: Tree, has_aux: bool = False) -> tuple[Any,
                 explain(
                     "pullback",
                     "A cotangent has the structure of the result.",
-                    cotangent=str(structure),
-                    result=str(run.structure),
+                    "Pass the containers that the function returned, with an array in every place.",
+                    cotangent=outline(structure),
+                    result=outline(run.structure),
                 )
             )
-        return pull_back("pullback", run, structures, seeds)
+        return pull_back("pullback", run, seeds)
 
-    return (run.value(), pullback, run.aux) if has_aux else (run.value(), pullback)
+    return (run.value, pullback, run.aux) if has_aux else (run.value, pullback)
 
 
 def jvp(
@@ -128,49 +123,75 @@ def jvp(
     >>> float(value), float(tangent)
     (8.0, 12.0)
     """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise UnsupportedError(
+            explain(
+                "jvp",
+                "Arguments and tangents come as tuples.",
+                "Write (x,) for a single one.",
+                primals=type(primals).__name__,
+                tangents=type(tangents).__name__,
+            )
+        )
     if len(primals) != len(tangents):
         raise ShapeError(
-            explain("jvp", "Every argument has its tangent.", primals=len(primals), tangents=len(tangents))
-        )
-    run, structures = record("jvp", f, primals, has_aux)
-    ts = []
-    for structure, tangent in zip(structures, tangents, strict=True):
-        leaves, form = flatten(tangent)
-        if form != structure:
-            raise ShapeError(
-                explain("jvp", "A tangent has the structure of its argument.", tangent=str(form), argument=str(structure))
+            explain(
+                "jvp",
+                "Every argument has its tangent.",
+                "Pass two tuples of the same length.",
+                primals=len(primals),
+                tangents=len(tangents),
             )
-        ts += leaves
-    inputs = run.inputs
-    seeds = [_fit_seed(node, t) for node, t in zip(inputs, ts, strict=True)]
-    keeps = run.keeps_tensors or any(isinstance(t, Tensor) for t in ts)
-    recorded = run.recorded
-    found = forward(inputs, seeds, [node for _, node in recorded], live=run.live)
-    pushed = dict(recorded)
-    outputs = []
-    for place, y in enumerate(run.outputs):
-        node = pushed.get(place)
-        t = found.get(node) if node is not None else None
-        if t is None:
-            y = y if isinstance(y, Tensor) else np.asarray(y)  # noqa: PLW2901
-            t = np.array(zeros(y.shape, y.dtype))
-        if not isinstance(t, Tensor):
-            t = t if isinstance(t, np.generic) else t.copy()
-            t = Tensor(t) if keeps else t
-        outputs.append(t)
-    tangent = unflatten(run.structure, outputs)
-    return (run.value(), tangent, run.aux) if has_aux else (run.value(), tangent)
+        )
+    run = record("jvp", f, dict(enumerate(primals)), has_aux)
+    directions: list[Any] = []
+    for argument, tangent in zip(run.arguments, tangents, strict=True):
+        leaves, structure = flatten(tangent)
+        if structure != argument:
+            raise ShapeError(
+                explain(
+                    "jvp",
+                    "A tangent has the structure of its argument.",
+                    "Pass the same containers, with an array in every place.",
+                    tangent=outline(structure),
+                    argument=outline(argument),
+                )
+            )
+        directions += leaves
+    as_tensors = run.gives_tensors or any(isinstance(t, Tensor) for t in directions)
+    seeds = [_fit_seed(node, t) for node, t in zip(run.inputs, directions, strict=True)]
+    found = forward(run.inputs, seeds, [end for end in run.ends if end is not None], live=run.live)
+    ts = []
+    for y, end in zip(run.outputs, run.ends, strict=True):
+        if end in found:
+            t = found[end]
+        else:
+            t = zeros(np.shape(y), end.dtype if end is not None else np.asarray(y).dtype)
+        ts.append(hand_out(t, as_tensors))
+    tangent = unflatten(run.structure, ts)
+    return (run.value, tangent, run.aux) if has_aux else (run.value, tangent)
 
 
-def _fit_seed(node: Any, t: Any) -> Any:
+def _fit_seed(node: Node, t: Any) -> Any:
     if not isinstance(t, Tensor):
         t = np.asarray(t)
     if t.shape != node.shape:
         raise ShapeError(
-            explain("jvp", "A tangent has the shape of its argument.", "Broadcast it first.", tangent_shape=t.shape, shape=node.shape)
+            explain(
+                "jvp",
+                "A tangent has the shape of its argument.",
+                "Broadcast it first.",
+                tangent_shape=t.shape,
+                shape=node.shape,
+            )
         )
     if t.dtype.kind == "c" and node.dtype.kind != "c":
-        raise ShapeError(
-            explain("jvp", "The tangent of a real argument is real.", "Pass its real part.", tangent_dtype=str(t.dtype))
+        raise UnsupportedError(
+            explain(
+                "jvp",
+                "The tangent of a real argument is real.",
+                "Pass its real part.",
+                tangent_dtype=str(t.dtype),
+            )
         )
     return t if t.dtype == node.dtype else t.astype(node.dtype)

@@ -1,13 +1,14 @@
 """Running a function on fresh variables, and what its graph then says about the result."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.graph import ancestors, descendants
-from tensorgrad.engine.node import Leaf, Node
+from tensorgrad.engine.graph import ancestors
+from tensorgrad.engine.modes import is_recording, recording
+from tensorgrad.engine.node import Leaf, Node, Variable
 from tensorgrad.engine.tensor import Tensor, own, require_differentiable
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.shape import copy_
@@ -17,115 +18,119 @@ from tensorgrad.typing import Array, Tree
 
 @dataclass
 class Recording:
-    """One run of a function: its variables, its results, and what these depend on besides.
+    """One run of a function on fresh variables: what went in, and what came out.
 
-    ``live`` are the nodes by which a derivative of the results may itself be differentiated: those
-    that depend on something recorded outside, such as the variable of an enclosing transformation.
+    Attributes
+    ----------
+    arguments
+        The containers of the arguments, without their leaves.
+    inputs
+        The variables that stood for the leaves of the arguments.
+    value, aux
+        What the function returned, fit for the caller.
+    outputs
+        The leaves of the value as the function returned them.
+    ends
+        For each output the node that made it, or None for a constant.
+    structure
+        The container of the value.
+    live
+        The nodes that depend on something recorded outside the run, such as the variable of an
+        enclosing transformation: by these a derivative of the run may itself be differentiated.
+    gives_tensors
+        Whether Tensors were given, and so Tensors are returned.
     """
 
+    arguments: list[Structure]
     inputs: list[Node]
+    value: Tree
+    aux: Tree
     outputs: list[Any]
+    ends: list[Node | None]
     structure: Structure
-    aux: Any
     live: set[Node]
-    keeps_tensors: bool  # Tensors were given, so Tensors are returned
-
-    @property
-    def recorded(self) -> list[tuple[int, Node]]:
-        """The results that a variable may have had an influence on, with their places."""
-        found = []
-        for place, y in enumerate(self.outputs):
-            if isinstance(y, Tensor) and y._node is not None:
-                found.append((place, y._node))
-        return found
-
-    def release(self, x: Any) -> Any:
-        """Hand a value out: as an array, unless it depends on a recorded Tensor or Tensors were given."""
-        if not isinstance(x, Tensor):
-            return Tensor(own(x)) if self.keeps_tensors and isinstance(x, (np.ndarray, np.generic)) else x
-        if x._node is not None and x._node in self.live:
-            return x
-        return Tensor(x._value) if self.keeps_tensors else _own_array(x._value)
-
-    def value(self) -> Tree:
-        """Return the results in the container the function gave them in."""
-        return unflatten(self.structure, [self.release(y) for y in self.outputs])
+    gives_tensors: bool
 
 
-def _own_array(value: Array) -> Array:
-    """Return an array that its receiver may write to."""
-    if isinstance(value, np.generic):
-        return value
-    return value.copy()
-
-
-def record(operation: str, f: Callable[..., Any], trees: Sequence[Tree], has_aux: bool) -> tuple[Recording, list[Structure]]:
-    """Call f with every array in the containers replaced by a fresh variable."""
-    variables: list[Tensor] = []
-    structures: list[Structure] = []
+def record(
+    operation: str, f: Callable[..., Any], arguments: dict[int, Tree], has_aux: bool
+) -> Recording:
+    """Call f with every array in the arguments, by their numbers, replaced by a fresh variable."""
+    opened = {number: flatten(tree) for number, tree in arguments.items()}
+    gives_tensors = any(
+        isinstance(leaf, Tensor) for leaves, _ in opened.values() for leaf in leaves
+    )
+    nested = is_recording()  # else there is nothing outside to be differentiated by
     call_args = []
-    outside: list[Node] = []
-    keeps_tensors = False
-    for place, tree in enumerate(trees):
-        leaves, structure = flatten(tree)
-        fresh = []
-        for leaf in leaves:
-            keeps_tensors |= isinstance(leaf, Tensor)
-            variable = _variable(operation, leaf, place)
-            if isinstance(leaf, Tensor) and leaf._node is not None:
-                outside.append(variable._node)  # type: ignore[arg-type]
-            fresh.append(variable)
-        variables += fresh
-        structures.append(structure)
-        call_args.append(unflatten(structure, fresh))
-    result = f(*call_args)
+    inputs = []
+    for number, (leaves, structure) in opened.items():
+        variables = [_variable(operation, leaf, number, nested) for leaf in leaves]
+        # kept before the call: f may write to its arguments, which makes them other nodes
+        inputs += [node for _, node in variables]
+        call_args.append(unflatten(structure, [Tensor(value, node) for value, node in variables]))
+    with recording(on=True):
+        result = f(*call_args)
     aux = None
     if has_aux:
         if not isinstance(result, tuple) or len(result) != 2:
             raise UnsupportedError(
-                explain(operation, "With has_aux=True the function returns a pair (value, aux).", returned=type(result).__name__)
+                explain(
+                    operation,
+                    "With has_aux=True the function returns a pair (value, aux).",
+                    "Return the two as a tuple.",
+                    returned=type(result).__name__,
+                )
             )
         result, aux = result
     outputs, structure = flatten(result)
-    inputs = [v._node for v in variables if v._node is not None]
-    live = _live(outputs, aux, inputs, outside)
-    run = Recording(inputs, outputs, structure, None, live, keeps_tensors)
-    if has_aux:
-        leaves, form = flatten(aux)
-        run.aux = unflatten(form, [run.release(leaf) for leaf in leaves])
-    return run, structures
+    ends = [y._node if isinstance(y, Tensor) else None for y in outputs]
+    aux_leaves, aux_structure = flatten(aux)
+    live = _live([*outputs, *aux_leaves], inputs) if nested else set()
+
+    def release(y: Any) -> Any:
+        if isinstance(y, Tensor):
+            return y if y._node in live else hand_out(y._value, gives_tensors)
+        return hand_out(y, True) if gives_tensors and isinstance(y, (np.ndarray, np.generic)) else y
+
+    return Recording(
+        arguments=[structure for _, structure in opened.values()],
+        inputs=inputs,
+        value=unflatten(structure, [release(y) for y in outputs]),
+        aux=unflatten(aux_structure, [release(y) for y in aux_leaves]),
+        outputs=outputs,
+        ends=ends,
+        structure=structure,
+        live=live,
+        gives_tensors=gives_tensors,
+    )
 
 
-def _variable(operation: str, leaf: Any, place: int) -> Tensor:
-    if isinstance(leaf, Tensor):
-        require_differentiable(operation, leaf.dtype, f"argument_{place}_dtype")
-        if leaf._node is not None:
-            return _alias(leaf)
-        return Tensor(leaf._value, Leaf(leaf._value))
-    value = own(leaf)
-    require_differentiable(operation, value.dtype, f"argument_{place}_dtype")
-    return Tensor(value, Leaf(value))
+def hand_out(x: Any, as_tensor: bool) -> Any:
+    """Return a value that nobody else can write to: as an array, unless it is recorded."""
+    if isinstance(x, Tensor):
+        if x.requires_grad:
+            return x
+        x = x._value
+    value = x if isinstance(x, np.generic) else x.copy()
+    return Tensor(value) if as_tensor else value
 
 
-def _alias(x: Tensor) -> Tensor:
-    """Return a variable that stands for x, with a node of its own to differentiate by."""
-    node = Node(copy_, (x._node,), {}, (), x.shape, x.dtype)
-    return Tensor(x._value, node)
+def _variable(operation: str, leaf: Any, number: int, nested: bool) -> tuple[Array, Node]:
+    """Return the value of a leaf, and a node to differentiate by that stands for it."""
+    value = leaf._value if isinstance(leaf, Tensor) else own(leaf)
+    require_differentiable(operation, value.dtype, name=f"argument_{number}_dtype")
+    if nested and isinstance(leaf, Tensor) and leaf._node is not None:
+        return value, Node(copy_, (leaf._node,), {}, (), value.shape, value.dtype)
+    return value, Variable(value)
 
 
-def _live(outputs: list[Any], aux: Any, inputs: list[Node], outside: list[Node]) -> set[Node]:
-    leaves = [*outputs, *flatten(aux)[0]]
-    ends = [y._node for y in leaves if isinstance(y, Tensor) and y._node is not None]
+def _live(leaves: list[Any], inputs: list[Node]) -> set[Node]:
+    """Return the nodes of a run that depend on what was recorded before it, or on a leaf."""
     since = min((node.index for node in inputs), default=0)
-    nodes = ancestors(ends, since)
-    own_inputs = set(inputs) - set(outside)
-    sources: set[Node] = set(outside)
-    for node in (*nodes, *ends):
-        older = {p for p in node.parents if p is not None and p.index < since}
-        if older and node not in sources:
-            sources |= older
-        if not node.parents and node not in own_inputs:
-            sources.add(node)  # a leaf of somebody else's
-        if node.index < since:
-            sources.add(node)
-    return descendants(nodes, sources)
+    ends = [y._node for y in leaves if isinstance(y, Tensor) and y._node]
+    live: set[Node] = {end for end in ends if end.index < since}
+    for node in ancestors(ends, since):
+        live.update(parent for parent in node.parents if parent and parent.index < since)
+        if isinstance(node, Leaf) or not live.isdisjoint(node.parents):
+            live.add(node)
+    return live

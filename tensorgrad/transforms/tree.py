@@ -1,7 +1,8 @@
-"""Containers of arrays: tuples, lists, dicts and dataclasses, nested, taken apart and put together."""
+"""Containers of arrays, taken apart and put together: tuples, lists, dicts and dataclasses."""
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tensorgrad.typing import Array, Tree
 
 _NAMESPACE = "tensorgrad"
 _registered: set[type] = set()
+_registering = Lock()
 
 Structure = Any
 
@@ -27,6 +29,11 @@ def unflatten(structure: Structure, leaves: list[Any]) -> Tree:
     return optree.tree_unflatten(structure, leaves)
 
 
+def outline(structure: Structure) -> Tree:
+    """Return a container of this structure that shows, in a message, where its leaves are."""
+    return unflatten(structure, ["array"] * structure.num_leaves)
+
+
 def map_leaves(function: Callable[[Any], Any], tree: Tree) -> Tree:
     """Apply a function to every leaf."""
     leaves, structure = flatten(tree)
@@ -34,21 +41,28 @@ def map_leaves(function: Callable[[Any], Any], tree: Tree) -> Tree:
 
 
 def _register_dataclass(node: Any) -> bool:
-    """Make the class of a dataclass known to optree, before this asks whether its object is a leaf."""
+    """Make the class of a dataclass known to optree, which asks whether an object is a leaf."""
     kind = type(node)
     if kind not in _registered and is_dataclass(kind):
-        optree.register_pytree_node(kind, _open, _closer(kind), namespace=_NAMESPACE)
-        _registered.add(kind)
+        with _registering:
+            if kind not in _registered:
+                register: Any = optree.register_pytree_node
+                register(kind, _open, _closer(kind), namespace=_NAMESPACE)
+                _registered.add(kind)
     return False
 
 
 def _is_data(value: Any) -> bool:
     kinds = (Tensor, np.ndarray, np.generic, float, complex, list, tuple, dict)
-    return isinstance(value, kinds) or is_dataclass(type(value)) or hasattr(value, "__array_function__")
+    return (
+        isinstance(value, kinds)
+        or is_dataclass(type(value))
+        or hasattr(value, "__array_function__")
+    )
 
 
 def _open(instance: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
-    """Split an instance: fields that hold arrays or containers vary, the others are part of its form."""
+    """Split an instance: fields with arrays or containers vary, the others are part of its form."""
     values = {field.name: getattr(instance, field.name) for field in fields(instance)}
     data = tuple(name for name, value in values.items() if _is_data(value))
     rest = tuple((name, value) for name, value in values.items() if name not in data)
@@ -58,7 +72,7 @@ def _open(instance: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
 def _closer(kind: type) -> Callable[[Any, tuple[Any, ...]], Any]:
     def close(form: Any, children: tuple[Any, ...]) -> Any:
         data, rest = form
-        instance = object.__new__(kind)  # as it was, without running __init__ again
+        instance: Any = object.__new__(kind)  # as it was, without running __init__ again
         for name, value in (*zip(data, children, strict=True), *rest):
             object.__setattr__(instance, name, value)
         return instance

@@ -1,8 +1,8 @@
 """Convolution of a dilated input, without multiplying the zeros between its entries.
 
-Entry j of the result meets input entry (s j + d k - low) / a, where that is an integer. So along each
-axis the results fall into phases, j = r, r + A, r + 2 A, ..., and each phase is a convolution of the
-undilated input with every so-many-th tap of the kernel.
+Entry j of the result meets input entry (s j + d k - low) / a, where that is an integer. So along
+each axis the results fall into phases, j = r, r + A, r + 2 A, ..., and each phase is a convolution
+of the undilated input with every so-many-th tap of the kernel.
 """
 
 from collections.abc import Callable, Iterator

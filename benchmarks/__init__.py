@@ -1,0 +1,1 @@
+"""What tensorgrad costs, beside its peers: ``python -m benchmarks`` from the checkout's root."""

@@ -1,0 +1,165 @@
+"""Timing libraries side by side: a process for each, of which one is at work at a time."""
+
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from multiprocessing import get_context
+from statistics import median
+from typing import TypeAlias
+
+import numpy as np
+
+from benchmarks.conv import Layer
+from benchmarks.libraries import LIBRARIES, Array, Library, MissingOpError, Run
+from benchmarks.ops import Chain
+
+Case: TypeAlias = Layer | Chain
+Workers: TypeAlias = dict[str, ProcessPoolExecutor]
+# of a library and a case: the seconds of each round by the name of the run, or why there are none
+Outcome: TypeAlias = dict[str, list[float]] | str
+
+SLOWEST = 2.0  # seconds: a library that takes longer for one run of a case is not timed on it
+# how far results may be apart, relative to the largest entry: rounding, also of transformed kernels
+TOLERANCE = {"float32": 1e-3, "float64": 1e-10}
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NPROC",  # XLA's
+)
+
+# ---- in the process of one library --------------------------------------------------------------
+
+_library: Library
+
+
+def _start(name: str, threads: int) -> None:
+    global _library  # noqa: PLW0603
+    if hasattr(os, "sched_setaffinity"):  # for libraries that count the cores themselves
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    _library = LIBRARIES[name]()
+
+
+@cache
+def _runs(case: Case) -> dict[str, Run]:
+    return case.runs(_library)
+
+
+def _come_to_rest() -> None:
+    """Wait for this process's idle threads to sleep: OpenBLAS's keep a core busy for 0.1 s."""
+    busy = True
+    while busy:
+        before = time.process_time()
+        time.sleep(0.01)
+        busy = time.process_time() - before > 0.001
+
+
+def _solve(case: Case) -> tuple[list[Array], float] | str:
+    """Return the result and the gradients, and the seconds for them; or what the library lacks."""
+    seconds = 0.0
+    try:
+        run = _runs(case)["forward+backward"]
+        for _ in range(2):  # the first one imports, compiles and touches memory
+            if seconds < 5 * SLOWEST:
+                begin = time.perf_counter()
+                results = run()
+                seconds = time.perf_counter() - begin
+    except MissingOpError as missing:
+        return f"no {missing}"
+    _come_to_rest()
+    return [_library.numpy(result) for result in results], seconds
+
+
+def _time(case: Case, name: str, budget: float) -> float:
+    """Return the median seconds of as many runs as the budget allows, after one that warms up."""
+    run = _runs(case)[name]
+    run()
+    seconds = []
+    begin = now = time.perf_counter()
+    while now - begin < budget:
+        run()
+        before, now = now, time.perf_counter()
+        seconds.append(now - before)
+    _come_to_rest()
+    return median(seconds)
+
+
+# ---- in the main process ------------------------------------------------------------------------
+
+
+@contextmanager
+def workers(libraries: Sequence[str], threads: int) -> Iterator[Workers]:
+    """Start a process for each library."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    pools = {
+        name: ProcessPoolExecutor(
+            1, get_context("spawn"), initializer=_start, initargs=(name, threads)
+        )
+        for name in libraries
+    }
+    try:
+        yield pools
+    finally:
+        for pool in pools.values():
+            pool.shutdown()
+
+
+def agree(results: list[Array], expected: list[Array], dtype: str) -> bool:
+    """Whether the results are the expected ones, up to rounding."""
+    return all(
+        r.shape == e.shape and np.abs(r - e).max() <= TOLERANCE[dtype] * np.abs(e).max()
+        for r, e in zip(results, expected, strict=True)
+    )
+
+
+def solve(pools: Workers, cases: Sequence[Case]) -> dict[Case, dict[str, Outcome]]:
+    """Run each case once in every library, and find out who can do it, in time, and rightly.
+
+    Cases run in the order of their work, so that a library's best pace so far tells which of the
+    larger ones it need not begin.
+    """
+    outcomes: dict[Case, dict[str, Outcome]] = {case: {} for case in cases}
+    pace: dict[tuple[str, str], float] = {}  # seconds for a unit of work, at best
+    for case in sorted(cases, key=lambda case: case.work):
+        expected = None
+        for library, pool in pools.items():
+            known = pace.get((library, case.table))
+            if known is not None and known * case.work > SLOWEST:
+                outcomes[case][library] = f"more than {SLOWEST:g} s"
+                continue
+            answer = pool.submit(_solve, case).result()
+            if isinstance(answer, str):
+                outcomes[case][library] = answer
+                continue
+            results, seconds = answer
+            expected = expected or results
+            pace[library, case.table] = min(seconds / case.work, known or np.inf)
+            if not agree(results, expected, case.dtype):
+                outcomes[case][library] = "a wrong result"
+            elif seconds > SLOWEST:
+                outcomes[case][library] = f"more than {SLOWEST:g} s"
+            else:
+                outcomes[case][library] = defaultdict(list)
+    return outcomes
+
+
+def measure(
+    pools: Workers, cases: Sequence[Case], rounds: int, budget: float
+) -> dict[Case, dict[str, Outcome]]:
+    """Time every library on every case, in rounds that each go through all of them."""
+    outcomes = solve(pools, cases)
+    for round in range(rounds):
+        print(f"round {round + 1} of {rounds}", file=sys.stderr)
+        for case in cases:
+            for run in ("forward", "forward+backward"):
+                for library, times in outcomes[case].items():
+                    if not isinstance(times, str):
+                        seconds = pools[library].submit(_time, case, run, budget).result()
+                        times[run].append(seconds)
+    return outcomes

@@ -1,0 +1,1 @@
+"""Looking at a recorded graph: as plain data, as a listing, as a drawing."""

@@ -1,0 +1,102 @@
+"""GraphNode: one recorded operation as plain data, and how its parts are printed."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tensorgrad.typing import Shape
+
+# what stands for an operand that nothing recorded
+CONST = "const"
+# names that a listing gives itself
+_TAKEN = re.compile(rf"{CONST}|return|t\d+")
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """One step of a computation. It holds numbers and strings only.
+
+    Attributes
+    ----------
+    number
+        The place in creation order, from 0; so every input has a smaller number.
+    op
+        The operation; ``leaf`` for a tensor made with ``requires_grad=True``, ``variable`` for the
+        argument of a transformation.
+    kind
+        ``leaf`` where the graph begins, ``op`` elsewhere.
+    is_output
+        Whether the graph was asked for this tensor.
+    name
+        What the caller named the tensor; None without a name.
+    shape, dtype, nbytes
+        Of the result.
+    params
+        The parameters of the operation as they are printed; arrays as dtype and shape.
+    inputs
+        For each array argument, in order, the number of the node that made it; None for a constant.
+    arguments
+        The names of these arguments in the operation.
+    """
+
+    number: int
+    op: str
+    kind: Literal["leaf", "op"]
+    is_output: bool
+    name: str | None
+    shape: Shape
+    dtype: str
+    nbytes: int
+    params: dict[str, str]
+    inputs: tuple[int | None, ...]
+    arguments: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The name to print: the caller's, quoted where it is no plain identifier, or t<number>."""
+        if self.name is None:
+            return f"t{self.number}"
+        plain = self.name.isidentifier() and not _TAKEN.fullmatch(self.name)
+        return self.name if plain else repr(self.name)
+
+    @property
+    def type(self) -> str:
+        """Dtype and shape, as in ``float64[2, 3]``."""
+        return space_text(self.dtype, self.shape)
+
+
+def space_text(dtype: Any, shape: Shape) -> str:
+    """Print dtype and shape.
+
+    >>> space_text("float32", (2, 3))
+    'float32[2, 3]'
+    """
+    return f"{dtype}[{', '.join(map(str, shape))}]"
+
+
+def param_text(value: Any) -> str:
+    """Print a parameter the same way in every run: never an address, never the entries of an array.
+
+    >>> param_text((slice(1, None, 2), ..., None, 3))
+    '(1::2, ..., None, 3)'
+    """
+    if isinstance(value, (tuple, list)):
+        items = ", ".join(map(param_text, value))
+        if isinstance(value, list):
+            return f"[{items}]"
+        return f"({items},)" if len(value) == 1 else f"({items})"
+    if isinstance(value, slice):
+        bounds = ["" if b is None else param_text(b) for b in (value.start, value.stop, value.step)]
+        return ":".join(bounds if bounds[2] else bounds[:2])
+    if value is Ellipsis:
+        return "..."
+    if value is None or isinstance(value, (bool, int, float, complex, str)):
+        # a NumPy number, which may also be a Python float, prints without its type
+        return repr(value.item() if hasattr(value, "item") else value)
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return repr(value.item()) if value.ndim == 0 else space_text(value.dtype, value.shape)
+    if isinstance(value, np.dtype):
+        return str(value)
+    return getattr(value, "__name__", type(value).__name__)

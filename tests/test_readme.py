@@ -1,0 +1,11 @@
+"""The README says what is so: its code runs (as a doctest), and its tables are what is generated."""
+
+from pathlib import Path
+
+from tensorgrad.testing.coverage import table
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_coverage_table_is_generated():
+    assert table() in README, "run python -m tensorgrad.testing.coverage and paste its table"
