@@ -175,7 +175,7 @@ class MyGrad(Library):
         def conv(x: Any, w: Any, b: Any) -> Any:
             for i, k in zip(x.shape[2:], w.shape[2:], strict=True):
                 if (i + 2 * padding - dilation * (k - 1) - 1) % stride:
-                    raise MissingOpError("a stride that leaves a remainder")
+                    raise MissingOpError("stride with a remainder")
             y = self.mg.nnet.layers.conv_nd(x, w, stride=stride, padding=padding, dilation=dilation)
             return y + self.mg.reshape(b, (-1, 1, 1))
 

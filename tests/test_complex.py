@@ -153,7 +153,7 @@ def test_at_zero_the_gradient_of_abs_is_zero():
 
 
 @losses
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(z=vectors)
 def test_against_torch(loss, z):
     torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install torch")

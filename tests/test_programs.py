@@ -260,7 +260,7 @@ def test_backward_fills_the_same_gradients(program):
         assert_allclose(leaf.grad.numpy(), g, rtol=1e-12, atol=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(programs())
 def test_against_torch(program):
     torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install torch")

@@ -8,4 +8,5 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 
 def test_the_coverage_table_is_generated():
-    assert table() in README, "run python -m tensorgrad.testing.coverage and paste its table"
+    how = "run python -m tensorgrad.testing.coverage and paste its table"
+    assert table() in README, how

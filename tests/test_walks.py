@@ -459,6 +459,18 @@ def test_accumulation_does_not_write_into_a_shared_cotangent():
     assert_array_equal(seed, [1.0, 1.0])
 
 
+def test_the_same_result_twice_receives_both_cotangents():
+    def f(x):
+        y = np.sin(x)
+        return y, [y, x, x], y
+
+    value, pullback = tg.vjp(f, 0.5)
+    assert_allclose(pullback((1.0, [2.0, 10.0, 20.0], 4.0))[0], 7 * np.cos(0.5) + 30)
+    _, tangent = tg.jvp(f, (0.5,), (2.0,))
+    assert_allclose([tangent[0], *tangent[1]], [2 * np.cos(0.5), 2 * np.cos(0.5), 2.0, 2.0])
+    assert value[1][1] == 0.5
+
+
 def test_losses_on_one_graph():
     x = leaf()
     y = np.exp(x)

@@ -224,9 +224,14 @@ real = elementwise(_real, lambda g: g, reference=np.real, numpy=np.real)
 imag = elementwise(_imag, lambda g: g * -1j, reference=np.imag, numpy=np.imag)
 
 
-@composite(
-    np.angle, samples=lambda draw: ((draw.array(draw.shape(), NONZERO),), {"deg": draw.boolean()})
-)
+def _draw_angle(draw: Draw) -> Case:
+    z = draw.array(draw.shape(), NONZERO)
+    if np.iscomplexobj(z):
+        z = np.where(z.real < 0, -z, z)  # the angle jumps at the negative real numbers
+    return (z,), {"deg": draw.boolean()}
+
+
+@composite(np.angle, samples=_draw_angle)
 def angle(z: ArrayLike, deg: bool = False) -> Any:
     """Return the angle of complex numbers; locally constant for real ones."""
     value = np.arctan2(np.imag(z), np.real(z))

@@ -140,7 +140,7 @@ def _draw_setitem(draw: Draw) -> Case:
     x = draw.array(draw.shape())
     index = draw_index(draw, x.shape)
     target = x[index].shape
-    wider = (1, *target) if isinstance(index, tuple) else target
+    wider = (1, *target) if isinstance(index, tuple) and target else target
     v = draw.array(draw.choice([target, target[1:], (), wider]))
     v = v if np.iscomplexobj(x) else v.real.copy()
     return (x, v), {"index": index}

@@ -190,7 +190,7 @@ def _draw_average(draw: Draw, domain: Domain = REAL, min_side: int = 1) -> Case:
     shape = draw.shape(min_side=min_side)
     params = _draw_axes_forms(draw, len(shape))
     if params.get("axis", ()) != () and draw.boolean():
-        mask = np.ones((4,) * len(shape), dtype=bool)
+        mask: Array = np.ones((4,) * len(shape), dtype=bool)
         mask[(-1,) * len(shape)] = False
         params["where"] = mask[tuple(slice(side) for side in shape)]
     return (draw.array(shape, domain),), params

@@ -20,7 +20,7 @@ from tensorgrad.testing.draw import NumberDraw, RandomDraw
 from tensorgrad.testing.numerical import directional_derivative
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.transforms.tree import flatten, map_leaves, unflatten
-from tensorgrad.typing import Array, Tree
+from tensorgrad.typing import Array
 
 Args = tuple[Any, ...]
 Params = dict[str, Any]
@@ -117,39 +117,31 @@ def assert_in_spaces_of(found: Sequence[Any], arrays: Sequence[Any], what: str) 
     assert spaces == expected, f"{what} in {spaces}, expected {expected}"
 
 
-def _plain(result: Tree) -> list[Any]:
-    leaves, _ = flatten(result)
-    return [leaf.numpy() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-
-
 # ---- the laws -----------------------------------------------------------------------------------
 
 
 def value(operation: Operation, args: Args, params: Params, _: np.random.Generator) -> None:
     """On Tensors, recorded or not, the value is the reference's: container, shape and dtype."""
-    expected = operation.reference(*args, **params)
+    expected, structure = flatten(operation.reference(*args, **params))
+    variables = [leaf for leaf in flatten((args, params))[0] if _is_variable(leaf)]
+    tolerance = (
+        SINGLE if any(x.dtype in (np.float32, np.complex64) for x in variables) else ROUNDING
+    )
     for recorded in (False, True):
 
         def hand_in(leaf: Any, recorded: bool = recorded) -> Any:
             return tensor(leaf, requires_grad=recorded) if _is_variable(leaf) else leaf
 
-        handed, keywords = map_leaves(hand_in, (args, {}))[0], params
-        if operation.kind == "composite":
-            keywords = map_leaves(hand_in, params)
-        found = operation(*handed, **keywords)
-        assert isinstance(found, list | tuple) == isinstance(expected, list | tuple)
-        tensors, results = flatten(found)[0], _plain(expected)
-        assert len(tensors) == len(results)
-        for y, want in zip(tensors, results, strict=True):
-            if not isinstance(want, np.ndarray | np.generic):
-                assert y == want or bool(y) is want, f"{y!r}, expected {want!r}"
-                continue
-            assert isinstance(y, Tensor), f"a {type(y).__name__} in place of a Tensor"
-            assert_in_spaces_of([y], [want], "value")
-            tolerance = (
-                ROUNDING if want.dtype.itemsize >= 8 * (1 + (want.dtype.kind == "c")) else SINGLE
-            )
-            assert_close([y.numpy()], [want], tolerance, "value")
+        keywords = map_leaves(hand_in, params) if operation.kind == "composite" else params
+        found, form = flatten(operation(*map_leaves(hand_in, args), **keywords))
+        assert form == structure, f"results in {form}, expected {structure}"
+        for y, want in zip(found, expected, strict=True):
+            if isinstance(want, np.ndarray | np.generic):
+                assert isinstance(y, Tensor), f"a {type(y).__name__} in place of a Tensor"
+                assert_in_spaces_of([y], [want], "value")
+                assert_close([y.numpy()], [want], tolerance, "value")
+            else:
+                assert (y.item() if isinstance(y, Tensor) else y) == want
 
 
 def adjoint(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
@@ -247,7 +239,7 @@ def _in_double(leaf: Any) -> Any:
 
 
 def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
-    """How the arrays that come in lie in memory makes no difference, nor whether they are read-only."""
+    """It makes no difference how arrays lie in memory, nor whether they are read-only."""
     f, xs = as_function(operation, operation, args, params)
     ts = vectors_like(xs, rng)
     gs = vectors_like(_values_and_products(f, xs, ts)[0], rng)

@@ -82,6 +82,8 @@ def param_text(value: Any) -> str:
     >>> param_text((slice(1, None, 2), ..., None, 3))
     '(1::2, ..., None, 3)'
     """
+    if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, (tuple, list)):
         items = ", ".join(map(param_text, value))
         if isinstance(value, list):
@@ -93,10 +95,9 @@ def param_text(value: Any) -> str:
     if value is Ellipsis:
         return "..."
     if value is None or isinstance(value, (bool, int, float, complex, str)):
-        # a NumPy number, which may also be a Python float, prints without its type
-        return repr(value.item() if hasattr(value, "item") else value)
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return repr(value.item()) if value.ndim == 0 else space_text(value.dtype, value.shape)
+        return repr(value)
     if isinstance(value, np.dtype):
         return str(value)
-    return getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, type) or not hasattr(value, "dtype"):
+        return getattr(value, "__name__", type(value).__name__)
+    return space_text(value.dtype, value.shape)

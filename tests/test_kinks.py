@@ -1,0 +1,113 @@
+"""The derivative where there is none, or where NumPy's formula would divide by zero: a table."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import tensorgrad as tg
+
+NAN, INF = np.nan, np.inf
+ORIGIN = [0.0, 0.0]
+
+# name: function, arguments, gradients of the sum of its values
+KINKS = {
+    "abs": (np.abs, [[-2.0, 0.0, 3.0]], [[-1, 0, 1]]),
+    "abs of a complex number": (np.abs, [[0j, 3 + 4j]], [[0, 0.6 + 0.8j]]),
+    "fabs": (np.fabs, [[0.0]], [[0]]),
+    "sign": (np.sign, [[0.0, 2.0]], [[0, 0]]),
+    "maximum": (np.maximum, [[1.0, 2.0, 0.0], [1.0, 0.0, 3.0]], [[0.5, 1, 0], [0.5, 0, 1]]),
+    "minimum": (np.minimum, [[1.0, 2.0, 0.0], [1.0, 0.0, 3.0]], [[0.5, 0, 1], [0.5, 1, 0]]),
+    "fmax takes a number before NaN": (np.fmax, [[NAN, 1.0], [2.0, NAN]], [[0, 1], [1, 0]]),
+    "fmin takes a number before NaN": (np.fmin, [[NAN, 1.0], [2.0, NAN]], [[0, 1], [1, 0]]),
+    "maximum takes NaN before a number": (np.maximum, [[NAN, 1.0], [2.0, NAN]], [[1, 0], [0, 1]]),
+    "fmax, tied": (np.fmax, [[1.0], [1.0]], [[0.5], [0.5]]),
+    "max, two of three": (np.max, [[2.0, 1.0, 2.0]], [[0.5, 0, 0.5]]),
+    "max, four": (np.max, [[[2.0, 2.0], [2.0, 2.0]]], [[[0.25, 0.25], [0.25, 0.25]]]),
+    "max along an axis": (
+        lambda x: np.max(x, axis=1),
+        [[[1.0, 1.0], [0.0, 3.0]]],
+        [[[0.5, 0.5], [0, 1]]],
+    ),
+    "min": (np.min, [[1.0, 1.0, 3.0]], [[0.5, 0.5, 0]]),
+    "max, tied with where it begins": (lambda x: np.max(x, initial=2.0), [[1.0, 2.0]], [[0, 0.5]]),
+    "clip at its bounds": (
+        lambda x: np.clip(x, -1, 1),
+        [[-2.0, -1.0, 0.5, 1.0, 2.0]],
+        [[0, 0.5, 1, 0.5, 0]],
+    ),
+    "clip passes the rest to its bounds": (
+        np.clip,
+        [[-2.0, -1.0, 0.0, 2.0], -1.0, 1.0],
+        [[0, 0.5, 1, 0], 1.5, 1],
+    ),
+    "std of equal numbers": (np.std, [[3.0, 3.0, 3.0]], [[0, 0, 0]]),
+    "std of one number": (np.std, [2.0], [0]),
+    "hypot at the origin": (np.hypot, [0.0, 0.0], [0, 0]),
+    "hypot of small numbers": (np.hypot, [3e-200, 4e-200], [0.6, 0.8]),
+    "arctan2 at the origin": (np.arctan2, [0.0, 0.0], [0, 0]),
+    "arctan2 of small numbers": (
+        lambda x, y: np.arctan2(x, y) * 1e-200,
+        [3e-200, 4e-200],
+        [0.16, -0.12],
+    ),
+    "copysign": (lambda x: np.copysign(x, -1.0), [[0.0, 2.0]], [[0, -1]]),
+    "heaviside": (lambda x: np.heaviside(x, 0.5), [[0.0, 2.0]], [[0, 0]]),
+    "prod with one zero": (np.prod, [[2.0, 0.0, 3.0]], [[0, 6, 0]]),
+    "prod with two zeros": (np.prod, [[0.0, 0.0, 3.0]], [[0, 0, 0]]),
+    "prod of one number": (np.prod, [[0.0]], [[1]]),
+    "x**0 at 0": (lambda x: x**0, [0.0], [0]),
+    "x**0.0 at 0": (lambda x: x**0.0, [0.0], [0]),
+    "x**1 at 0": (lambda x: x**1, [0.0], [1]),
+    "x**2 at 0": (lambda x: x**2, [0.0], [0]),
+    "x**y at 0, for an array y": (lambda x: x ** np.array([0, 1, 2]), [[0.0] * 3], [[0, 1, 0]]),
+    "0**y": (lambda y: 0.0**y, [2.0], [0]),
+    "where takes no NaN from the branch not taken": (
+        lambda x, y: np.where([True, False], x, y),
+        [[1.0, NAN], [NAN, 2.0]],
+        [[1, 0], [0, 1]],
+    ),
+    "sum where not NaN": (lambda x: np.sum(x, where=~np.isnan(x)), [[NAN, 2.0]], [[0, 1]]),
+    "var where not NaN": (
+        lambda x: np.var(x, where=~np.isnan(x)),
+        [[NAN, 2.0, 4.0]],
+        [[0, -1, 1]],
+    ),
+    "logaddexp of two logarithms of zero": (np.logaddexp, [-INF, -INF], [0.5, 0.5]),
+    "logaddexp of one logarithm of zero": (np.logaddexp, [-INF, 1.0], [0, 1]),
+    "logaddexp2 of two logarithms of zero": (np.logaddexp2, [-INF, -INF], [0.5, 0.5]),
+    "cbrt": (np.cbrt, [[-8.0, 8.0]], [[1 / 12, 1 / 12]]),
+    "remainder of a negative number": (np.remainder, [-3.5, 2.0], [1, 2]),
+    "fmod of a negative number": (np.fmod, [-3.5, 2.0], [1, 1]),
+}
+
+
+def gradient(f, *args):
+    value, pullback = tg.vjp(f, *(np.array(arg) for arg in args))
+    return pullback(np.ones_like(value))
+
+
+@pytest.mark.parametrize(("f", "args", "expected"), KINKS.values(), ids=KINKS.keys())
+def test_gradient(f, args, expected):
+    for found, want in zip(gradient(f, *args), expected, strict=True):
+        np.testing.assert_allclose(found, want, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize(("f", "args", "expected"), KINKS.values(), ids=KINKS.keys())
+def test_both_modes_agree(f, args, expected):
+    rng = np.random.default_rng(0)
+    ts = [rng.uniform(-1, 1, np.shape(arg)) for arg in args]
+    _, tangent = tg.jvp(f, tuple(np.array(arg) for arg in args), tuple(ts))
+    pulled = sum(np.sum(np.real(np.conj(g) * t)) for g, t in zip(expected, ts, strict=True))
+    np.testing.assert_allclose(np.sum(tangent), pulled, rtol=1e-13, atol=1e-14)
+
+
+def test_second_derivatives_where_a_formula_begins_with_a_zero():
+    # x**2 and x**3 by array exponents, the product rule of prod, and x * |x| at 0
+    second = tg.grad(tg.grad(lambda x: np.sum(x ** np.array([2, 3]))))
+    assert_array_equal(second(0.0), 2)
+    for f, want in (
+        (lambda x: np.prod(np.stack([x, x, 3.0])), 6),
+        (lambda x: np.prod(np.stack([x, x, x])), 0),
+        (lambda x: x * np.abs(x), 0),
+    ):
+        assert_array_equal(tg.grad(tg.grad(f))(0.0), want)
