@@ -152,25 +152,6 @@ def test_at_zero_the_gradient_of_abs_is_zero():
 # ---- the same in PyTorch -------------------------------------------------------------------------
 
 
-@losses
-@settings(max_examples=5)
-@given(z=vectors)
-def test_against_torch(loss, z):
-    torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install torch")
-    if loss not in TORCH:
-        pytest.skip("no counterpart in PyTorch is written down")
-    leaf = torch.tensor(z, requires_grad=True)
-    value = TORCH[loss](torch, leaf)
-    (expected,) = torch.autograd.grad(value, leaf, create_graph=True)
-    assert_allclose(loss(z), value.item(), rtol=1e-10)
-    gradient = tg.grad(loss)(z)
-    assert_allclose(gradient, expected.detach().resolve_conj().numpy(), rtol=1e-9, atol=1e-9)
-    if expected.requires_grad:
-        (again,) = torch.autograd.grad((expected.abs() ** 2).sum(), leaf)
-        ours = tg.grad(lambda z: np.sum(np.abs(tg.grad(loss)(z)) ** 2))(z)
-        assert_allclose(ours, again.resolve_conj().numpy(), rtol=1e-8, atol=1e-8)
-
-
 TORCH = {
     LOSSES[name]: counterpart
     for name, counterpart in {
@@ -197,3 +178,21 @@ TORCH = {
         "mean": lambda torch, z: z.mean().abs(),
     }.items()
 }
+NAMES = {loss: name for name, loss in LOSSES.items()}
+
+
+@pytest.mark.parametrize("loss", TORCH, ids=lambda loss: NAMES[loss])
+@settings(max_examples=5)
+@given(z=vectors)
+def test_against_torch(loss, z):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch: pip install torch")
+    leaf = torch.tensor(z, requires_grad=True)
+    value = TORCH[loss](torch, leaf)
+    (expected,) = torch.autograd.grad(value, leaf, create_graph=True)
+    assert_allclose(loss(z), value.item(), rtol=1e-10)
+    gradient = tg.grad(loss)(z)
+    assert_allclose(gradient, expected.detach().resolve_conj().numpy(), rtol=1e-9, atol=1e-9)
+    if expected.requires_grad:
+        (again,) = torch.autograd.grad((expected.abs() ** 2).sum(), leaf)
+        ours = tg.grad(lambda z: np.sum(np.abs(tg.grad(loss)(z)) ** 2))(z)
+        assert_allclose(ours, again.resolve_conj().numpy(), rtol=1e-8, atol=1e-8)

@@ -281,8 +281,16 @@ def where(condition: ArrayLike, x: ArrayLike = NoValue, y: ArrayLike = NoValue, 
 
 def _draw_clip(draw: Draw) -> Case:
     low, high = Domain(-1.75, -0.75, step=0.5), Domain(0.75, 1.75, step=0.5)
-    a, lo, hi = draw.broadcastable(3)
-    return (draw.array(a, Domain(step=0.5)), draw.array(lo, low), draw.array(hi, high)), {}
+    shapes = draw.broadcastable(3)
+    domains = Domain(step=0.5), low, high
+    a, lo, hi = (draw.array(s, d) for s, d in zip(shapes, domains, strict=True))
+    forms = [
+        ((a, lo, hi), {}),
+        ((a,), {"min": lo, "max": hi}),
+        ((a, None, hi), {}),
+        ((a, lo, None), {}),
+    ]
+    return draw.choice(forms)
 
 
 @composite(np.clip, samples=_draw_clip)

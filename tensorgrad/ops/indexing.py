@@ -97,8 +97,7 @@ def draw_index(draw: Draw, shape: Shape) -> Index:
     """Draw a basic, integer, boolean or mixed index that fits the shape."""
 
     def one(side: int) -> Any:
-        kinds = ["slice", "slice", "int", "array", "mask"] if side else ["slice"]
-        kind = draw.choice(kinds)
+        kind = draw.choice(["slice", "int", "mask", "array", "array"] if side else ["slice"])
         if kind == "int":
             return draw.integer(-side, side - 1)
         if kind == "array":
