@@ -1,4 +1,4 @@
-"""The README says what is so: its code runs (as a doctest), and its tables are what is generated."""
+"""The README says what is so: its code runs (as a doctest), and its table is generated."""
 
 from pathlib import Path
 

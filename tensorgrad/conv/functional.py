@@ -132,7 +132,8 @@ def _draw_arguments(draw: Draw, transposed: bool) -> Case:
     kernel = (draw.integer(1, 3), draw.integer(1, 3))
     dilation = draw.choice([(1, 1), (2, 2), (1, 2), (3, 1)])
     spans = tuple(map(dilated, kernel, dilation))
-    sides = tuple((3 if transposed else span) + draw.integer(0, 4) for span in spans)
+    # at stride 1, sides that padding by 3 leaves something of
+    sides = tuple((4 if transposed else span) + draw.integer(0, 4) for span in spans)
     layout = draw.choice(LAYOUTS)
     batch = draw.choice([(), (0,), (1,), (2,)])
     x_channels = (groups * c,)

@@ -79,7 +79,10 @@ class Operation:
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Call the function."""
-        return self.fun(*args, **params)
+        try:
+            return self.fun(*args, **params)
+        except (ValueError, TypeError, IndexError) as error:
+            _fail(self, args, params, error)
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
@@ -508,6 +511,8 @@ def _fail(
     if isinstance(error, TensorgradError):
         raise error
     names: Sequence[str] = getattr(operation, "arrays", ())
+    if operation.kind == "composite":
+        names = tuple(signature(operation.fun).parameters)[: len(values)]
     if len(names) != len(values):
         names = [f"{names[0] if names else 'x'}{i}" for i in range(len(values))]
     shown: dict[str, Any] = {}
@@ -519,4 +524,5 @@ def _fail(
     reason = str(error).strip().rstrip(" .")
     remedy = next((ours for theirs, ours in _REMEDIES.items() if theirs in reason), "")
     reason = f"{reason[:1].upper()}{reason[1:]}."
-    raise kind(explain(operation.name, reason, remedy, **shown, **params)) from error
+    name = operation.name.replace("numpy.", "np.", 1)
+    raise kind(explain(name, reason, remedy, **shown, **params)) from error

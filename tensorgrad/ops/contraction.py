@@ -104,7 +104,8 @@ def inner(a: ArrayLike, b: ArrayLike, /) -> Any:
 @composite(np.vdot, samples=lambda draw: ((draw.array((2, 3)), draw.array((3, 2))), {}))
 def vdot(a: ArrayLike, b: ArrayLike, /) -> Any:
     """Sum the products of all entries, those of a conjugated."""
-    return np.dot(np.ravel(np.conj(a)), np.ravel(b))
+    a = operand(a)
+    return np.dot(np.ravel(np.conj(a) if a.dtype.kind == "c" else a), np.ravel(b))
 
 
 def _draw_outer(draw: Draw) -> Case:

@@ -46,12 +46,14 @@ def _power_base(g: Array, x: Array, y: Array) -> Array:
     # d(x**y)/dx = y * x**(y-1), and 0 where x = y = 0
     if isinstance(y, (int, float)):
         return g * (y * x ** (y - 1)) if y != 0 else g * 0
-    return g * (y * x ** np.where((x == 0) & (y == 0), 1, y - 1))
+    # 1.0, because y - 1 would wrap around for unsigned integers
+    return g * (y * x ** np.where((x == 0) & (y == 0), 1, y - 1.0))
 
 
 def _power_exponent(g: Array, ans: Array, x: Array) -> Array:
-    # d(x**y)/dy = x**y * log(x), and 0 where x = 0, its limit for y > 0
-    return g * ans * np.log(np.where(x == 0, 1, x))
+    # d(x**y)/dy = x**y * log(x), and 0 where x = 0, its limit for y > 0; the logarithm is taken in
+    # the dtype of the result: that of a small integer would be in half precision
+    return g * ans * np.log(np.where(x == 0, 1, x).astype(ans.dtype))
 
 
 power = elementwise(np.power, _power_base, _power_exponent, domain=(POSITIVE, REAL))
@@ -234,7 +236,7 @@ def _draw_angle(draw: Draw) -> Case:
 @composite(np.angle, samples=_draw_angle)
 def angle(z: ArrayLike, deg: bool = False) -> Any:
     """Return the angle of complex numbers; locally constant for real ones."""
-    value = np.arctan2(np.imag(z), np.real(z))
+    value = np.arctan2(np.imag(z) if np.iscomplexobj(z) else 0, np.real(z))
     return value * (180 / np.pi) if deg else value
 
 

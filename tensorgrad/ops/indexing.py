@@ -18,7 +18,7 @@ from tensorgrad.errors import (
     explain,
 )
 from tensorgrad.ops.dispatch import constant_value, operand, refuse
-from tensorgrad.ops.reductions import all_axes
+from tensorgrad.ops.reductions import one_axis
 from tensorgrad.typing import Array, ArrayLike, Draw, Shape
 
 # One index of NumPy: what stands between the brackets.
@@ -234,10 +234,10 @@ def take(
 ) -> Any:
     """Read entries along an axis, or of the flattened array."""
     refuse("np.take", out=out, mode=None if mode == "raise" else mode)
-    if axis is None:
-        a, axis = np.ravel(a), 0
     a = operand(a)
-    (axis,) = all_axes(axis, a.ndim)
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
+        a, axis = np.ravel(a), axis or 0
+    axis = one_axis(axis, a.ndim)
     places = np.asarray(constant_value(indices))
     places = places.astype(int) if places.dtype == bool else places  # here they are 0 and 1
     return a[(slice(None),) * axis + (places,)]
@@ -270,7 +270,7 @@ def take_along_axis(arr: ArrayLike, indices: ArrayLike, axis: int | None = -1) -
                 shape=arr.shape,
             )
         )
-    (axis,) = all_axes(axis, arr.ndim)
+    axis = one_axis(axis, arr.ndim)
     grid: list[Any] = list(np.ogrid[tuple(slice(side) for side in arr.shape)])
     grid[axis] = indices
     return arr[tuple(grid)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tensorgrad.engine.declare import composite, constant, general, linear
 from tensorgrad.engine.primitive import Case, Primitive
+from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import REDUCTIONS, NoValue, constant_value, operand, refuse
 from tensorgrad.typing import (
@@ -31,6 +32,16 @@ def all_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(axis, ndim)))
+
+
+def _reduced(axis: Axis, ndim: int) -> tuple[int, ...]:
+    # a ufunc, unlike the functions made of it, reduces a number along axis 0
+    return () if ndim == 0 and axis in (0, -1) else all_axes(axis, ndim)
+
+
+def one_axis(axis: int, ndim: int) -> int:
+    """Return an axis as a non-negative integer."""
+    return np.lib.array_utils.normalize_axis_index(axis, ndim)
 
 
 # ---- primitives ---------------------------------------------------------------------------------
@@ -210,7 +221,7 @@ def _given(initial: ArrayLike) -> bool:
 
 def _first(y: Any, initial: Any, function: str) -> Any:
     """Return the value to begin with in the dtype of the result y, as NumPy takes it."""
-    initial = operand(initial)
+    initial = initial if isinstance(initial, Tensor) else np.asarray(initial, y.dtype)
     if initial.ndim:
         raise ShapeError(
             explain(function, "The value to begin with is one number.", initial_shape=initial.shape)
@@ -235,7 +246,7 @@ def sum(
     """Sum over axes."""
     refuse("np.sum", out=out)
     a = _masked(_converted(a, dtype), where, 0)
-    axes = all_axes(axis, a.ndim)
+    axes = _reduced(axis, a.ndim)
     y = _squeeze_unless(keepdims, sum_(a, axis=axes), axes)
     return y + _first(y, initial, "np.sum") if _given(initial) else y
 
@@ -253,7 +264,7 @@ def prod(
     """Multiply over axes; the gradient is right also where entries are zero."""
     refuse("np.prod", out=out)
     a = _masked(_converted(a, dtype), where, 1)
-    axes = all_axes(axis, a.ndim)
+    axes = _reduced(axis, a.ndim)
     y = _squeeze_unless(keepdims, prod_(a, axis=axes), axes)
     return y * _first(y, initial, "np.prod") if _given(initial) else y
 
@@ -290,7 +301,7 @@ def _extremum(
     reduce: Any, combine: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any
 ) -> Any:
     a, function = operand(a), f"np.{reduce.name}"
-    axes = all_axes(axis, a.ndim)
+    axes = _reduced(axis, a.ndim)
     if not _given(initial):
         if where is not True:
             raise ShapeError(
@@ -447,10 +458,9 @@ def cumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: 
     """Add up along an axis, or along the flattened array."""
     refuse("np.cumsum", out=out)
     a = _converted(a, dtype)
-    if axis is None:
-        a, axis = np.reshape(a, -1), 0
-    (axis,) = all_axes(axis, a.ndim)
-    return cumsum_(a, axis=axis)
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
+        a, axis = np.ravel(a), axis or 0
+    return cumsum_(a, axis=one_axis(axis, a.ndim))
 
 
 REDUCTIONS.update({np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min})

@@ -11,7 +11,7 @@ from tensorgrad.engine.primitive import Case
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
-from tensorgrad.ops.reductions import all_axes
+from tensorgrad.ops.reductions import all_axes, one_axis
 from tensorgrad.typing import Array, ArrayLike, Axis, Draw, DTypeLike, Shape
 
 # ---- primitives ---------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def swapaxes(a: ArrayLike, axis1: int, axis2: int) -> Any:
     """Exchange two axes."""
     a = operand(a)
     order = list(range(a.ndim))
-    (i,), (j,) = all_axes(axis1, a.ndim), all_axes(axis2, a.ndim)
+    i, j = one_axis(axis1, a.ndim), one_axis(axis2, a.ndim)
     order[i], order[j] = j, i
     return transpose_(a, axes=tuple(order))
 
@@ -406,7 +406,7 @@ def roll(a: ArrayLike, shift: int | Sequence[int], axis: Axis = None) -> Any:
     shifts, axes = np.broadcast_arrays(shift, axis)
     turns = [0] * a.ndim  # an axis may be named twice
     for s, i in zip(shifts.flat, axes.flat, strict=True):
-        turns[all_axes(i, a.ndim)[0]] += int(s)
+        turns[one_axis(i, a.ndim)] += int(s)
     return roll_(a, shift=tuple(turns), axis=tuple(range(a.ndim)))
 
 
@@ -444,7 +444,7 @@ def concatenate(
                 arrays=len(xs),
             )
         )
-    return concatenate_(*xs, axis=all_axes(axis, xs[0].ndim)[0])
+    return concatenate_(*xs, axis=one_axis(axis, xs[0].ndim))
 
 
 def _draw_stack(draw: Draw) -> Case:
@@ -504,7 +504,7 @@ def column_stack(tup: Sequence[ArrayLike]) -> Any:
 
 def _pieces(function: str, a: Any, sections: Any, axis: int, *, equal: bool) -> list[Any]:
     a = operand(a)
-    (axis,) = all_axes(axis, a.ndim)
+    axis = one_axis(axis, a.ndim)
     side = a.shape[axis]
     if isinstance(sections, (int, np.integer)):
         n = int(sections)
@@ -634,7 +634,7 @@ def pad(array: ArrayLike, pad_width: Any, mode: str = "constant", **kwargs: Any)
 def _pad_widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
     """Return (before, after) for every axis, from any form in which NumPy takes it."""
     if isinstance(pad_width, dict):
-        by_axis = {all_axes(i, ndim)[0]: width for i, width in pad_width.items()}
+        by_axis = {one_axis(i, ndim): width for i, width in pad_width.items()}
         pad_width = [np.broadcast_to(by_axis.get(i, 0), 2) for i in range(ndim)]
     widths = np.asarray(pad_width)
     if widths.size and (widths.dtype.kind not in "iu" or np.any(widths < 0)):
@@ -693,7 +693,7 @@ def repeat(a: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) 
     if axis is None:
         a, axis = np.ravel(a), 0
     a = operand(a)
-    (axis,) = all_axes(axis, a.ndim)
+    axis = one_axis(axis, a.ndim)
     source: Array = np.repeat(np.arange(a.shape[axis]), constant_value(repeats))
     return a[(slice(None),) * axis + (source,)]
 

@@ -1,4 +1,7 @@
-"""The table of what is supported, made from the registry: ``python -m tensorgrad.testing.coverage``."""
+"""What is supported, as a table made from the registry.
+
+``python -m tensorgrad.testing.coverage`` prints it.
+"""
 
 from collections.abc import Callable
 from typing import Any
