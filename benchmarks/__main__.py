@@ -18,7 +18,8 @@ to {base}, the median of the ratios of the rounds; below 1 is faster. *forward* 
 and records it where the library has a tape; *forward+backward* computes it and the gradients of all
 arguments. JAX compiles each convolution (with its gradients), and runs the chain operation by
 operation. Before anything is timed, every library's results and gradients are compared with those
-of the first that has the operation. Rounds count the fastest run. A geometric mean covers the rows
+of the first that has the operation. Rounds count the fastest run. Do not trust
+a table with more than a few disturbed measurements: they favour single-threaded code. A geometric mean covers the rows
 that have a ratio: a peer that was too slow for some would have a higher one with them.
 """
 
@@ -49,9 +50,11 @@ def main() -> None:
     if options.only != "ops":
         cases.extend(conv.layers(options.quick))
     with workers(options.libraries, options.threads) as pools:
-        outcomes = measure(pools, cases, options.rounds, budget=0.01 if options.quick else 0.1)
+        outcomes, remark = measure(
+            pools, cases, options.rounds, budget=0.01 if options.quick else 0.1
+        )
     machine = report.machine(options.libraries, options.threads, options.rounds)
-    parts = [PREFACE.format(machine=machine, base=options.libraries[0])]
+    parts = [PREFACE.format(machine=f"{machine} {remark}", base=options.libraries[0])]
     for title in dict.fromkeys(case.table for case in cases):
         rows = {case: by for case, by in outcomes.items() if case.table == title}
         parts.append(report.table(title, rows, options.libraries) + "\n")

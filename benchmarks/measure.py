@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +24,9 @@ Workers: TypeAlias = dict[str, ProcessPoolExecutor]
 Outcome: TypeAlias = dict[str, list[float]] | str
 
 SLOWEST = 2.0  # seconds: a peer that takes longer for one run of a case is not timed on it
+ATTEMPTS = 4  # at a measurement that other processes do not disturb
+DISTURBANCE = 0.15  # the share of one core that other processes may use meanwhile
+CLOCK = 0.02  # seconds by which the kernel's account of processor time may be off
 # how far results may be apart, relative to the largest entry: rounding, also of transformed kernels
 TOLERANCE = {"float32": 1e-3, "float64": 1e-10}
 THREAD_VARIABLES = (
@@ -75,21 +79,41 @@ def _solve(case: Case) -> tuple[list[Array], float] | str:
     return [_library.numpy(result) for result in results], seconds
 
 
-def _time(case: Case, name: str, budget: float) -> float:
-    """Return the seconds of the fastest of as many runs as the budget allows, after a warm-up.
+def _seconds_of_others() -> float:
+    """Return the processor time that other processes have used so far; 0 where nothing tells it."""
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return 0.0
+    user, nice, system = (int(field) for field in stat.read_text().split(maxsplit=4)[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
-    The others were interrupted: they say more of the machine than of the library.
-    """
-    run = _runs(case)[name]
-    run()
+
+def _time_once(run: Run, budget: float) -> tuple[float, bool]:
+    run()  # wakes the threads
     seconds = []
+    others = _seconds_of_others()
     begin = now = time.perf_counter()
     while now - begin < budget:
         run()
         before, now = now, time.perf_counter()
         seconds.append(now - before)
-    _come_to_rest()
-    return min(seconds)
+    share = (_seconds_of_others() - others - CLOCK) / (now - begin)
+    return min(seconds), share > DISTURBANCE
+
+
+def _time(case: Case, name: str, budget: float) -> tuple[float, bool]:
+    """Return the seconds of the fastest run that the budget allows, and whether it was disturbed.
+
+    Another process on one of the cores does not slow all libraries alike: one that waits at a barrier
+    for all of its threads becomes up to a thousand times slower, one that uses one thread not at all.
+    So neither ratios nor medians are safe from it, and a disturbed measurement is made again.
+    """
+    for _ in range(ATTEMPTS):
+        seconds, disturbed = _time_once(_runs(case)[name], budget)
+        _come_to_rest()
+        if not disturbed:
+            break
+    return seconds, disturbed
 
 
 # ---- in the main process ------------------------------------------------------------------------
@@ -154,15 +178,23 @@ def solve(pools: Workers, cases: Sequence[Case]) -> dict[Case, dict[str, Outcome
 
 def measure(
     pools: Workers, cases: Sequence[Case], rounds: int, budget: float
-) -> dict[Case, dict[str, Outcome]]:
-    """Time every library on every case, in rounds that each go through all of them."""
+) -> tuple[dict[Case, dict[str, Outcome]], str]:
+    """Time every library on every case, in rounds that each go through all of them.
+
+    Returns the outcomes, and a sentence on how many measurements other processes disturbed.
+    """
     outcomes = solve(pools, cases)
+    disturbances: list[bool] = []
     for round in range(rounds):
         print(f"round {round + 1} of {rounds}", file=sys.stderr)
         for case in cases:
             for run in ("forward", "forward+backward"):
                 for library, times in outcomes[case].items():
                     if not isinstance(times, str):
-                        seconds = pools[library].submit(_time, case, run, budget).result()
+                        seconds, disturbed = (
+                            pools[library].submit(_time, case, run, budget).result()
+                        )
                         times[run].append(seconds)
-    return outcomes
+                        disturbances.append(disturbed)
+    remark = f"{sum(disturbances)} of {len(disturbances)} measurements were disturbed by other processes."
+    return outcomes, remark

@@ -48,7 +48,7 @@ def _rows(
                 continue
             cell = f"{median(times[run]) * case.per_second:#.3g}".rstrip(".")
             if library != base and not isinstance(reference, str):
-                # rounds are paired, so that what slows the machine for a while cancels
+                # rounds are paired, so that a change of the clock rate between them cancels
                 pairs = zip(times[run], reference[run], strict=True)
                 ratio = median(ours / theirs for ours, theirs in pairs)
                 ratios[library].append(ratio)

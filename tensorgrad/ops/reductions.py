@@ -1,7 +1,7 @@
 """Reductions and running sums, with every keyword NumPy gives them.
 
-The primitives reduce whole arrays over a tuple of axes and keep these as sides of length 1;
-everything else (``where=``, ``initial=``, ``keepdims=``, ``dtype=``) is written with them.
+The primitives reduce whole arrays over a tuple of axes; everything else (``where=``, ``initial=``,
+``dtype=``) is written with them.
 """
 
 import math
@@ -50,25 +50,31 @@ def one_axis(axis: int, ndim: int) -> int:
 def _draw_axes(domain: Domain, min_side: int = 0) -> Any:
     def draw_case(draw: Draw) -> Case:
         x = draw.array(draw.shape(min_side=min_side), domain)
-        return (x,), {"axis": tuple(i for i in range(x.ndim) if draw.boolean())}
+        axes = tuple(i for i in range(x.ndim) if draw.boolean())
+        return (x,), {"axis": axes, "keepdims": draw.boolean()}
 
     return draw_case
 
 
-def _sum(x: Array, /, *, axis: tuple[int, ...]) -> Array:
-    return np.sum(x, axis=axis, keepdims=True)
+def _sum(x: Array, /, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return np.sum(x, axis=axis, keepdims=keepdims)
 
 
-def _prod(x: Array, /, *, axis: tuple[int, ...]) -> Array:
-    return np.prod(x, axis=axis, keepdims=True)
+def _prod(x: Array, /, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return np.prod(x, axis=axis, keepdims=keepdims)
 
 
-def _max(x: Array, /, *, axis: tuple[int, ...]) -> Array:
-    return np.max(x, axis=axis, keepdims=True)
+def _max(x: Array, /, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return np.max(x, axis=axis, keepdims=keepdims)
 
 
-def _min(x: Array, /, *, axis: tuple[int, ...]) -> Array:
-    return np.min(x, axis=axis, keepdims=True)
+def _min(x: Array, /, *, axis: tuple[int, ...], keepdims: bool) -> Array:
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+def _beside(y: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """Return a reduced array with sides of length 1 for the axes: it broadcasts to the entries."""
+    return y if keepdims else np.expand_dims(y, axis)
 
 
 def _product_of_others(x: Array, axis: tuple[int, ...]) -> Array:
@@ -94,30 +100,37 @@ def _exclusive_products(x: Array) -> Array:
     return np.reshape(pairs, x.shape)[..., :n]
 
 
-def _shares(x: Array, ans: Array, axis: tuple[int, ...]) -> Array:
+def _shares(x: Array, ans: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     # the extremum is split equally between the entries that attain it; a NaN is attained by NaNs
+    ans = _beside(ans, axis, keepdims)
     attained = (x == ans) | (np.isnan(x) & np.isnan(ans))
     return attained / np.sum(attained, axis=axis, keepdims=True)
 
 
 sum_ = linear(
     _sum,
-    lambda g, x_shape: np.broadcast_to(g, x_shape),
+    lambda g, x_shape, axis, keepdims: np.broadcast_to(_beside(g, axis, keepdims), x_shape),
     samples=_draw_axes(REAL),
     name="sum",
 )
 prod_ = general(
     _prod,
-    lambda g, x, axis: g * _product_of_others(x, axis),
-    lambda t, x, axis: np.sum(t * _product_of_others(x, axis), axis=axis, keepdims=True),
+    lambda g, x, axis, keepdims: _beside(g, axis, keepdims) * _product_of_others(x, axis),
+    lambda t, x, axis, keepdims: np.sum(
+        t * _product_of_others(x, axis), axis=axis, keepdims=keepdims
+    ),
     samples=_draw_axes(REAL),
     name="prod",
 )
 max_, min_ = (
     general(
         fun,
-        lambda g, x, ans, axis: g * _shares(x, ans, axis),
-        lambda t, x, ans, axis: np.sum(t * _shares(x, ans, axis), axis=axis, keepdims=True),
+        lambda g, x, ans, axis, keepdims: (
+            _beside(g, axis, keepdims) * _shares(x, ans, axis, keepdims)
+        ),
+        lambda t, x, ans, axis, keepdims: np.sum(
+            t * _shares(x, ans, axis, keepdims), axis=axis, keepdims=keepdims
+        ),
         samples=_draw_axes(DISTINCT, min_side=1),
     )
     for fun in (_max, _min)
@@ -160,10 +173,8 @@ root = general(
 # ---- NumPy's functions --------------------------------------------------------------------------
 
 
-def _squeeze_unless(keepdims: bool, y: Any, axes: tuple[int, ...]) -> Any:
-    if keepdims is not NoValue and keepdims:
-        return y
-    return np.reshape(y, tuple(side for i, side in enumerate(y.shape) if i not in axes))
+def _keeps(keepdims: Any) -> bool:
+    return keepdims is not NoValue and bool(keepdims)
 
 
 def _draw_axes_forms(draw: Draw, ndim: int) -> dict[str, Any]:
@@ -246,8 +257,7 @@ def sum(
     """Sum over axes."""
     refuse("np.sum", out=out)
     a = _masked(_converted(a, dtype), where, 0)
-    axes = _reduced(axis, a.ndim)
-    y = _squeeze_unless(keepdims, sum_(a, axis=axes), axes)
+    y = sum_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims))
     return y + _first(y, initial, "np.sum") if _given(initial) else y
 
 
@@ -264,8 +274,7 @@ def prod(
     """Multiply over axes; the gradient is right also where entries are zero."""
     refuse("np.prod", out=out)
     a = _masked(_converted(a, dtype), where, 1)
-    axes = _reduced(axis, a.ndim)
-    y = _squeeze_unless(keepdims, prod_(a, axis=axes), axes)
+    y = prod_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims))
     return y * _first(y, initial, "np.prod") if _given(initial) else y
 
 
@@ -311,27 +320,27 @@ def _extremum(
                     "Pass initial= as well.",
                 )
             )
-        return _squeeze_unless(keepdims, reduce(a, axis=axes), axes)
+        return reduce(a, axis=axes, keepdims=_keeps(keepdims))
     initial = _first(a, initial, function)
     if any(a.shape[i] == 0 for i in axes):  # nothing to choose from, which sums to 0
-        y = np.add(sum_(a, axis=axes), initial)
-    else:
-        y = combine(reduce(_masked(a, where, initial), axis=axes), initial)
-    return _squeeze_unless(keepdims, y, axes)
+        return np.add(sum_(a, axis=axes, keepdims=_keeps(keepdims)), initial)
+    extremum = reduce(_masked(a, where, initial), axis=axes, keepdims=_keeps(keepdims))
+    return combine(extremum, initial)
 
 
-def _count(a: Any, axes: tuple[int, ...], where: Any, taken_off: Any = 0) -> Any:
-    """Count the entries that a reduction takes in, keeping the axes: a divisor in a's precision."""
+def _count(a: Any, axes: tuple[int, ...], where: Any, keepdims: bool, taken_off: Any = 0) -> Any:
+    """Count the entries that a reduction takes in: a divisor in a's precision."""
     if where is True:
         count = math.prod(a.shape[i] for i in axes) - taken_off
         return count if count > 0 else 0
     mask = np.broadcast_to(constant_value(where), a.shape)
-    counts = np.maximum(np.sum(mask, axis=axes, keepdims=True) - taken_off, 0)
+    counts = np.maximum(np.sum(mask, axis=axes, keepdims=keepdims) - taken_off, 0)
     return counts if a.dtype.kind in "iub" else counts.astype(np.finfo(a.dtype).dtype)
 
 
-def _mean(a: Any, axes: tuple[int, ...], where: Any) -> Any:
-    return sum_(_masked(a, where, 0), axis=axes) / _count(a, axes, where)
+def _mean(a: Any, axes: tuple[int, ...], where: Any, keepdims: bool) -> Any:
+    total = sum_(_masked(a, where, 0), axis=axes, keepdims=keepdims)
+    return total / _count(a, axes, where, keepdims)
 
 
 def _accurate(a: Any) -> Any:
@@ -353,7 +362,7 @@ def mean(
     refuse("np.mean", out=out)
     a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
-    y = _squeeze_unless(keepdims, _mean(_accurate(a), axes, where), axes)
+    y = _mean(_accurate(a), axes, where, _keeps(keepdims))
     return y.astype(np.float16) if a.dtype == np.float16 else y
 
 
@@ -384,9 +393,8 @@ def var(
     refuse("np.var", out=out)
     a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
-    y = _squeeze_unless(
-        keepdims, _var(_accurate(a), axes, where, mean, _ddof("np.var", ddof, correction)), axes
-    )
+    ddof = _ddof("np.var", ddof, correction)
+    y = _var(_accurate(a), axes, where, mean, ddof, _keeps(keepdims))
     return y.astype(np.float16) if a.dtype == np.float16 else y
 
 
@@ -406,15 +414,18 @@ def _ddof(function: str, ddof: float, correction: float) -> float:
     return correction
 
 
-def _var(a: Any, axes: tuple[int, ...], where: Any, mean: Any, ddof: float) -> Any:
+def _var(a: Any, axes: tuple[int, ...], where: Any, mean: Any, ddof: float, keepdims: bool) -> Any:
     # what is left out is left out first: a NaN in it would find its way into the gradient
     a = _masked(a, where, 0)
-    distance = _masked(a - (_mean(a, axes, where) if mean is NoValue else mean), where, 0)
+    distance = _masked(
+        a - (_mean(a, axes, where, keepdims=True) if mean is NoValue else mean), where, 0
+    )
     if distance.dtype.kind == "c":
         squares = np.real(distance) ** 2 + np.imag(distance) ** 2
     else:
         squares = distance * distance
-    return sum_(squares, axis=axes) / _count(squares, axes, where, ddof)
+    total = sum_(squares, axis=axes, keepdims=keepdims)
+    return total / _count(squares, axes, where, keepdims, ddof)
 
 
 def _draw_std(draw: Draw) -> Case:
@@ -443,8 +454,8 @@ def std(
     refuse("np.std", out=out)
     a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
-    variance = _var(_accurate(a), axes, where, mean, _ddof("np.std", ddof, correction))
-    y = _squeeze_unless(keepdims, root(variance), axes)
+    ddof = _ddof("np.std", ddof, correction)
+    y = root(_var(_accurate(a), axes, where, mean, ddof, _keeps(keepdims)))
     return y.astype(np.float16) if a.dtype == np.float16 else y
 
 
