@@ -18,9 +18,10 @@ to {base}, the median of the ratios of the rounds; below 1 is faster. *forward* 
 and records it where the library has a tape; *forward+backward* computes it and the gradients of all
 arguments. JAX compiles each convolution (with its gradients), and runs the chain operation by
 operation. Before anything is timed, every library's results and gradients are compared with those
-of the first that has the operation. Rounds count the fastest run. Do not trust
-a table with more than a few disturbed measurements: they favour single-threaded code. A geometric mean covers the rows
-that have a ratio: a peer that was too slow for some would have a higher one with them.
+of the first that has the operation. Of each round the fastest run counts. Do not trust tables with
+more than a few disturbed measurements: they flatter whatever uses one thread. A geometric mean
+covers the rows that have a ratio; a peer that was too slow for some would have a higher one with
+them.
 """
 
 

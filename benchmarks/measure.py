@@ -104,9 +104,9 @@ def _time_once(run: Run, budget: float) -> tuple[float, bool]:
 def _time(case: Case, name: str, budget: float) -> tuple[float, bool]:
     """Return the seconds of the fastest run that the budget allows, and whether it was disturbed.
 
-    Another process on one of the cores does not slow all libraries alike: one that waits at a barrier
-    for all of its threads becomes up to a thousand times slower, one that uses one thread not at all.
-    So neither ratios nor medians are safe from it, and a disturbed measurement is made again.
+    Another process on one of the cores does not slow all libraries alike: one whose threads wait
+    for each other can become a thousand times slower, one that uses a single thread hardly at all.
+    So neither ratios nor medians are safe, and a disturbed measurement is made again.
     """
     for _ in range(ATTEMPTS):
         seconds, disturbed = _time_once(_runs(case)[name], budget)
@@ -148,15 +148,16 @@ def solve(pools: Workers, cases: Sequence[Case]) -> dict[Case, dict[str, Outcome
     """Run each case once in every library, and find out who can do it, in time, and rightly.
 
     Cases run in the order of their work, so that a peer's best pace so far tells which of the
-    larger ones it need not begin. tensorgrad is timed however slow it is.
+    larger ones it need not begin. tensorgrad and the first library are timed however slow.
     """
     outcomes: dict[Case, dict[str, Outcome]] = {case: {} for case in cases}
+    base = next(iter(pools))
     pace: dict[tuple[str, str], float] = {}  # seconds for a unit of work, at best
     for case in sorted(cases, key=lambda case: case.work):
         expected = None
         for library, pool in pools.items():
             known = pace.get((library, case.table), np.inf)
-            patience = np.inf if library == "tensorgrad" else SLOWEST
+            patience = np.inf if library in ("tensorgrad", base) else SLOWEST
             if patience < known * case.work < np.inf:
                 outcomes[case][library] = f"more than {SLOWEST:g} s"
                 continue
@@ -196,5 +197,5 @@ def measure(
                         )
                         times[run].append(seconds)
                         disturbances.append(disturbed)
-    remark = f"{sum(disturbances)} of {len(disturbances)} measurements were disturbed by other processes."
-    return outcomes, remark
+    disturbed = f"{sum(disturbances)} of {len(disturbances)} measurements"
+    return outcomes, f"Other processes disturbed {disturbed}."

@@ -30,9 +30,12 @@ def objections(name):
 
 def replace_rule(patch, name, formula, argnum=0, mode="vjp"):
     primitive = REGISTRY[name]
-    rules = list(getattr(primitive, f"{mode}s"))
-    rules[argnum] = Rule.read(formula, primitive.arrays, name).compile(primitive.layout)
-    patch.setattr(primitive, f"{mode}s", tuple(rules))
+    wrong = Rule.read(formula, primitive.arrays, name).compile(primitive.layout)
+    rules = getattr(primitive, f"{mode}s")
+    if primitive.variadic:
+        patch.setattr(rules, "rule", wrong)
+    else:
+        patch.setattr(primitive, f"{mode}s", (*rules[:argnum], wrong, *rules[argnum + 1 :]))
 
 
 def wrong_rule(name, formula, argnum=0, mode="vjp"):

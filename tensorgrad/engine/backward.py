@@ -69,7 +69,7 @@ def backward(
         for argnum, parent in enumerate(node.parents):
             if parent is None or parent not in wanted:
                 continue
-            rule = primitive.vjp(argnum)
+            rule = primitive.vjps[argnum]
             if rule is None:
                 continue
             part = rule(g, saved, params, argnum)

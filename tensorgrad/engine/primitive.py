@@ -214,6 +214,19 @@ def _picker(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...
     return lambda _values: ()
 
 
+class Every:
+    """The one rule that serves every argument of a variadic operation, by number."""
+
+    __slots__ = ("rule",)
+    __iter__ = None  # there is no end to it
+
+    def __init__(self, rule: Compiled | None) -> None:
+        self.rule = rule
+
+    def __getitem__(self, argnum: int) -> Compiled | None:
+        return self.rule
+
+
 class Primitive(Operation):
     """An operation with rules: calling it on Tensors records a node.
 
@@ -252,10 +265,7 @@ class Primitive(Operation):
         if self.jointly_linear and (len(self.arrays) > 1 or self.variadic):
             layout |= dict.fromkeys(f"{array}_shape" for array in self.arrays)
         self.layout = tuple(layout)
-        self.vjps, self.jvps = (
-            tuple(None if rule is None else rule.compile(self.layout) for rule in rules)
-            for rules in self.rules.values()
-        )
+        self.vjps, self.jvps = (self._compile(rules) for rules in self.rules.values())
         self._plans: dict[int, Plan] = {}
 
     def _rules(self, formulas: Formulas) -> tuple[Rule | None, ...]:
@@ -263,13 +273,9 @@ class Primitive(Operation):
             formulas = [formulas]
         return tuple(Rule.read(f, self.arrays, self.name) if callable(f) else f for f in formulas)
 
-    def vjp(self, argnum: int) -> Compiled | None:
-        """The rule that pulls a cotangent back to argument ``argnum``."""
-        return self.vjps[0 if self.variadic else argnum]
-
-    def jvp(self, argnum: int) -> Compiled | None:
-        """The rule that pushes a tangent of argument ``argnum`` forward."""
-        return self.jvps[0 if self.variadic else argnum]
+    def _compile(self, rules: "tuple[Rule | None, ...]") -> "Sequence[Compiled | None] | Every":
+        made = tuple(None if rule is None else rule.compile(self.layout) for rule in rules)
+        return Every(made[0]) if self.variadic and made else made
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Compute the result, and record it if an argument is recorded.

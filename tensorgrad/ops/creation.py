@@ -92,15 +92,11 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: DTypeLike = float) -> T
     return tensor(np.eye(n, m, k, dtype))
 
 
-def _draw_one(draw: Draw) -> Case:
-    return (draw.array(draw.shape()),), {}
-
-
 def _draw_empty(draw: Draw) -> Case:  # whose entries are not known otherwise
     return (draw.array((0, draw.integer(0, 2))),), {}
 
 
-constant(np.zeros_like, np.ones_like, samples=_draw_one)
+constant(np.zeros_like, np.ones_like)
 constant(np.empty_like, samples=_draw_empty)
 
 

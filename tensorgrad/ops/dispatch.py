@@ -50,8 +50,10 @@ def constant_value(x: ArrayLike) -> Array:
 
 def array_ufunc(_: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer for a universal function of NumPy called with a Tensor."""
-    name = f"np.{ufunc.__name__}"
     operation = NUMPY.get(ufunc)
+    if operation is not None and method == "__call__" and not kwargs:
+        return operation(*inputs)
+    name = f"np.{ufunc.__name__}"
     if operation is None:
         raise UnsupportedError(
             explain(
@@ -75,13 +77,12 @@ def array_ufunc(_: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
                 "Use np.sum, np.prod, np.cumsum or indexing.",
             )
         )
-    if kwargs:
-        dtype = kwargs.pop("dtype", None)
-        if kwargs.get("where") is True:
-            del kwargs["where"]
-        refuse(name, **kwargs)
-        if dtype is not None:
-            inputs = tuple(operand(x).astype(dtype) for x in inputs)
+    dtype = kwargs.pop("dtype", None)
+    if kwargs.get("where") is True:
+        del kwargs["where"]
+    refuse(name, **kwargs)
+    if dtype is not None:
+        inputs = tuple(operand(x).astype(dtype) for x in inputs)
     return operation(*inputs)
 
 

@@ -139,7 +139,11 @@ def _draw_setitem(draw: Draw) -> Case:
     x = draw.array(draw.shape())
     index = draw_index(draw, x.shape)
     target = x[index].shape
-    wider = (1, *target) if isinstance(index, tuple) and target else target
+    # NumPy takes more axes, of length 1, except for numbers and for a mask of all axes
+    masked = any(
+        isinstance(i, np.ndarray) for i in (index if isinstance(index, tuple) else (index,))
+    )
+    wider = target if masked or not target else (1, *target)
     v = draw.array(draw.choice([target, target[1:], (), wider]))
     v = v if np.iscomplexobj(x) else v.real.copy()
     return (x, v), {"index": index}

@@ -700,9 +700,8 @@ def repeat(a: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) 
 
 # ---- what is known of a tensor without looking at its values ------------------------------------
 
-constant(np.shape, np.ndim, np.size, np.result_type, samples=_draw_one)
-constant(np.iscomplexobj, np.isrealobj, samples=_draw_one)
-constant(np.array_repr, np.array_str, np.array2string, samples=_draw_one)
+constant(np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj)
+constant(np.array_repr, np.array_str, np.array2string)
 constant(
     np.may_share_memory,
     np.shares_memory,
