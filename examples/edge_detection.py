@@ -117,21 +117,22 @@ def input_gradient(g: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 def draw_padded_gradient(photo: np.ndarray) -> Figure:
     """Draw how one entry of the input gradient comes about, on 8x8 pixels and one filter."""
-    patch = np.round(255 * photo[:, 164:172, 150:158])  # whole grey levels are easy to add up
+    patch = np.round(255 * photo[:, 228:236, 230:238])  # whole grey levels are easy to add up
     w = FILTERS[..., :1]
     g = convolve(patch, w)  # again the edges are the output gradient
     padded, mirrored = padded_and_mirrored(g, w)
     gradient = convolve(padded, mirrored)
-    limit = np.max(np.abs(gradient))
 
-    figure = Figure(figsize=(15, 6.2), layout="constrained", dpi=120)
+    figure = Figure(figsize=(15, 5.9), layout="constrained", dpi=120)
     left, middle, right = figure.subplots(1, 3)
     draw_cells(left, patch[0, :, :, 0], 0, 255)
     left.set_title("8x8 pixels of the photograph\n")
+    limit = np.max(np.abs(g))
     draw_cells(middle, padded[0, :, :, 0], -limit, limit)
     middle.set_title(
         "their output gradient (blue), padded by\nk - 1 = 2 zeros, under the mirrored kernel"
     )
+    limit = np.max(np.abs(gradient))
     draw_cells(right, gradient[0, :, :, 0], -limit, limit)
     right.set_title(
         "their input gradient: the entry in orange\nis the sum of products under the kernel"

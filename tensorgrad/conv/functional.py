@@ -18,7 +18,6 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.primitive import conv, transposed_kernel
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
-from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.ops.dispatch import operand
 from tensorgrad.typing import ArrayLike, Draw, Shape
@@ -79,7 +78,10 @@ def _finish(operation: str, y: Any, b: Any, layout: str, single: bool) -> Any:
     return np.squeeze(y, 0) if single else y
 
 
-def _require_channels(operation: str, groups: int, x: Any, w: Any, needed: int, rule: str) -> None:
+def _require_channels(
+    operation: str, groups: int, x: Any, w: Any, needed: int, rule: str, layout: str
+) -> None:
+    """Raise unless x, with its channels second, has the channels that w needs."""
     if x.shape[1] != needed or w.shape[0] % groups:
         raise ShapeError(
             explain(
@@ -87,8 +89,10 @@ def _require_channels(operation: str, groups: int, x: Any, w: Any, needed: int, 
                 rule,
                 "Check groups, and that x and w follow the layout.",
                 input_channels=x.shape[1],
+                needed=needed,
                 channels_of_w=w.shape[:2],
                 groups=groups,
+                layout=layout,
             )
         )
 
@@ -111,8 +115,8 @@ def _conv2d(
     strides = per_axis("conv2d", "stride", stride, 2)
     dilations = per_axis("conv2d", "dilation", dilation, 2)
     groups = positive_integer("conv2d", "groups", groups)
-    rule = "w has output channels that divide by groups, and the input channels of one group."
-    _require_channels("conv2d", groups, x, w, w.shape[1] * groups, rule)
+    rule = "w is for (output channels, input channels of one group); the former divide by groups."
+    _require_channels("conv2d", groups, x, w, w.shape[1] * groups, rule, layout)
     pads = pads_for("conv2d", padding, x.shape[2:], w.shape[2:], strides, dilations)
     require_fit("conv2d", x.shape[2:], w.shape[2:], pads, dilations)
     y = apply(
@@ -169,7 +173,7 @@ def conv2d(
     dilation: int | Shape = 1,
     groups: int = 1,
     layout: str = "NCHW",
-) -> Tensor:
+) -> Any:
     """Convolve images with kernels: the cross-correlation that deep-learning libraries call so.
 
     ``y[n, o, i, j] = b[o] + sum over c, k, l of x[n, c, s i + d k, s j + d l] * w[o, c, k, l]``,
@@ -195,7 +199,8 @@ def conv2d(
 
     Returns
     -------
-    (N, C_out, H_out, W_out), or (N, H_out, W_out, C_out), where
+    (N, C_out, H_out, W_out), or (N, H_out, W_out, C_out): an array given arrays, a Tensor given a
+    Tensor, where
     ``H_out = floor((H + low + high - dilation * (KH - 1) - 1) / stride) + 1``.
 
     Raises
@@ -264,8 +269,8 @@ def _conv_transpose2d(
     dilations = per_axis(name, "dilation", dilation, 2)
     extra = per_axis(name, "output_padding", output_padding, 2, least=0)
     groups = positive_integer(name, "groups", groups)
-    rule = "w has the input channels, which divide by groups, and the output channels of one group."
-    _require_channels(name, groups, x, w, w.shape[0], rule)
+    rule = "w is for (input channels, output channels of one group); the former divide by groups."
+    _require_channels(name, groups, x, w, w.shape[0], rule, layout)
     if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
         raise ShapeError(
             explain(
@@ -329,7 +334,7 @@ def conv_transpose2d(
     dilation: int | Shape = 1,
     groups: int = 1,
     layout: str = "NCHW",
-) -> Tensor:
+) -> Any:
     """Apply the transpose of a convolution, as a map from its output to its input.
 
     Every entry of x puts a kernel, times its value, into the result, ``stride`` entries apart:
@@ -351,7 +356,8 @@ def conv_transpose2d(
 
     Returns
     -------
-    (N, C_out, H_out, W_out), or (N, H_out, W_out, C_out), where
+    (N, C_out, H_out, W_out), or (N, H_out, W_out, C_out): an array given arrays, a Tensor given a
+    Tensor, where
     ``H_out = (H - 1) * stride - low - high + dilation * (KH - 1) + output_padding + 1``.
 
     Raises

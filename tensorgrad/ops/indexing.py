@@ -108,7 +108,7 @@ def draw_index(draw: Draw, shape: Shape) -> Index:
         return slice(draw.choice([None, 0, 1, -2]), draw.choice([None, 2, -1]), step)
 
     if draw.integer(0, 5) == 5:
-        return np.arange(math.prod(shape)).reshape(shape) % 3 == 0  # one mask for all axes
+        return np.asarray(np.arange(math.prod(shape)).reshape(shape) % 3 == 0)  # one for all axes
     items = [one(side) for side in shape[: draw.integer(0, len(shape))]]
     masks = [
         i for i, item in enumerate(items) if isinstance(item, np.ndarray) and item.dtype == bool

@@ -276,7 +276,10 @@ def test_the_gradient_by_the_input_is_what_the_articles_do_by_hand():
 
 X, W = np.ones((1, 4, 6, 6)), np.ones((6, 4, 3, 3))
 MISTAKES = [
-    (lambda: tg.conv2d(X, W[:, :3]), ["conv2d", "input_channels=4", "groups=1", "Check groups"]),
+    (
+        lambda: tg.conv2d(X, W[:, :3]),
+        ["conv2d", "input_channels=4", "needed=3", "groups=1", "layout='NCHW'", "Check groups"],
+    ),
     (lambda: tg.conv2d(X, W[:, :2], groups=2.0), ["groups=2.0", "positive integer"]),
     (lambda: tg.conv2d(X, W, groups=0), ["groups=0", "positive integer"]),
     (lambda: tg.conv2d(X, W[:5, :2], groups=2), ["channels_of_w=(5, 2)", "divide by groups"]),
