@@ -24,10 +24,15 @@ EXAMPLES = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 8
 
 
 @pytest.mark.parametrize(("name", "law"), PAIRS)
-@settings(max_examples=EXAMPLES)
-@given(data=st.data())
-def test_law(name, law, data):
-    check(LAWS[law], REGISTRY[name], HypothesisDraw(data))
+def test_law(name, law):
+    # decorated anew for each pair: hypothesis lets the settings of one function that runs more
+    # than a thousand times refer to each other, deeper than Python's stack
+    @settings(max_examples=EXAMPLES)
+    @given(data=st.data())
+    def holds(data):
+        check(LAWS[law], REGISTRY[name], HypothesisDraw(data))
+
+    holds()
 
 
 @pytest.mark.parametrize(
