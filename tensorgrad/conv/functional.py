@@ -236,6 +236,8 @@ def conv2d(
 
 def _transposed_crop(padding: Padding, spans: Shape, strides: Shape) -> tuple[tuple[int, int], ...]:
     """Return what the padding of the convolution, of which this is the transpose, crops here."""
+    if not isinstance(padding, str):
+        return explicit_pads("conv_transpose2d", padding, len(spans))
     if padding == "valid":
         return ((0, 0),) * len(spans)
     if padding == "full":

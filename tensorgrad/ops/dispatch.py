@@ -93,6 +93,8 @@ REDUCTIONS: dict[np.ufunc, Any] = {}
 def array_function(_: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
     """Answer for any other function of NumPy called with a Tensor."""
     operation = NUMPY.get(function)
+    if operation is not None and kwargs.get("out") is None:
+        return operation(*args, **kwargs)
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if operation is None:
         raise UnsupportedError(

@@ -198,6 +198,12 @@ def test_padding_by_name(size, k, stride, dilation):
     assert up.shape[2:] == (size * stride, (size + 1) * stride)
 
 
+def test_padding_may_be_an_array():
+    x, w, pads = np.ones((1, 1, 5, 5)), np.ones((1, 1, 2, 3)), ((0, 1), (1, 2))
+    for convolve in (tg.conv2d, tg.conv_transpose2d):
+        assert np.array_equal(convolve(x, w, padding=np.array(pads)), convolve(x, w, padding=pads))
+
+
 def test_same_padding_puts_the_odd_entry_at_the_high_side():
     x, w = np.arange(1.0, 5).reshape(1, 1, 1, 4), np.array([[[[1.0, 10.0]]]])
     assert tg.conv2d(x, w, padding="same").tolist() == [[[[21.0, 32.0, 43.0, 4.0]]]]
