@@ -50,6 +50,8 @@ def elementwise(
     samples: Samples | None = None,
     reference: Function | None = None,
     numpy: Function | None = None,
+    branches: Function | None = None,
+    holomorphic: bool = True,
 ) -> Primitive:
     """Declare a function of each entry (after broadcasting): ``formula(g, ...) = g * partial``."""
     arrays = array_names(fun).names
@@ -68,6 +70,8 @@ def elementwise(
         samples=samples or draw_broadcastable,
         reference=reference or fun,
         numpy=_numpy(fun, numpy),
+        branches=branches,
+        holomorphic=holomorphic,
     )
 
 
@@ -143,8 +147,13 @@ def general(
     samples: Samples,
     name: str | None = None,
     reference: Function | None = None,
+    branches: Function | None = None,
+    holomorphic: bool = True,
 ) -> Primitive:
-    """Declare a function by its rules for both modes, one of each an array argument."""
+    """Declare a function by its rules for both modes, one of each an array argument.
+
+    ``branches`` and ``holomorphic`` are as in `Primitive`.
+    """
     return _form(fun)(
         _name(fun, name),
         fun,
@@ -154,6 +163,8 @@ def general(
         samples=samples,
         reference=reference or fun,
         numpy=_numpy(fun, None),
+        branches=branches,
+        holomorphic=holomorphic,
     )
 
 
@@ -161,10 +172,13 @@ def _one_array(draw: Draw) -> Case:
     return (draw.array(draw.shape()),), {}
 
 
-def constant(*functions: Function, samples: Samples = _one_array) -> None:
-    """Declare functions of NumPy whose derivative is zero wherever it exists."""
+def constant(*functions: Function, samples: Samples = _one_array, steps: bool = True) -> None:
+    """Declare functions of NumPy whose derivative is zero wherever it exists.
+
+    ``steps`` says whether they jump from one constant to another; see `Constant`.
+    """
     for fun in functions:
-        Constant(_qualified(fun), fun, samples, fun, numpy=(fun,))
+        Constant(_qualified(fun), fun, samples, fun, numpy=(fun,), steps=steps)
 
 
 def composite(

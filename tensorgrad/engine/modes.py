@@ -1,11 +1,17 @@
-"""Whether operations are recorded; a setting of the current thread or task, never a global one."""
+"""Whether operations are recorded, and who watches what they choose.
 
-from collections.abc import Iterator
+Settings of the current thread or task, never global ones.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = _recording.get
+_branch_watcher: ContextVar[Callable[[Any], None] | None] = ContextVar("watcher", default=None)
+branch_watcher = _branch_watcher.get
 
 
 @contextmanager
@@ -34,3 +40,13 @@ def no_grad() -> AbstractContextManager[None]:
     tensor([0.5, 1.5], requires_grad=True)
     """
     return recording(on=False)
+
+
+@contextmanager
+def watching_branches(note: Callable[[Any], None]) -> Iterator[None]:
+    """Call note with each result of an operation that is constant in pieces, as comparisons are."""
+    token = _branch_watcher.set(note)
+    try:
+        yield
+    finally:
+        _branch_watcher.reset(token)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from tensorgrad.engine.modes import is_recording
+from tensorgrad.engine.modes import branch_watcher, is_recording
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import (
@@ -89,9 +89,27 @@ class Operation:
 
 
 class Constant(Operation):
-    """An operation with derivative zero wherever it has one: its results are constants."""
+    """An operation with derivative zero wherever it has one: its results are constants.
+
+    Where it ``steps``, results change from one constant to another, as those of ``floor`` and of
+    comparisons: what is computed from them is smooth in pieces. Others, as ``shape``, never change
+    with the values of their arguments, or say nothing about what follows.
+    """
 
     kind = "constant"
+
+    def __init__(
+        self,
+        name: str,
+        fun: Callable[..., Any],
+        samples: Samples,
+        reference: Callable[..., Any],
+        numpy: Sequence[Callable[..., Any]] = (),
+        *,
+        steps: bool = True,
+    ) -> None:
+        super().__init__(name, fun, samples, reference, numpy)
+        self.steps = steps
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """Call the function on the bare values; arrays come back as constant Tensors."""
@@ -101,6 +119,8 @@ class Constant(Operation):
             ans = self.fun(*plain_args, **plain_params)
         except (ValueError, TypeError, IndexError) as error:
             _fail(self, plain_args, plain_params, error)
+        if self.steps and (note := branch_watcher()) is not None:
+            note(ans)
         return _wrap(ans)
 
 
@@ -234,6 +254,10 @@ class Primitive(Operation):
     it; ``jvps`` the rule that pushes its tangent forward. None declares an argument constant. One
     rule that names ``argnum`` serves all arguments of a variadic operation. Where
     ``jointly_linear`` the operation itself, applied to all tangents at once, is the forward rule.
+
+    An operation that is smooth in pieces says so: ``branches`` takes the values it names, as a rule
+    does, to an array of integers or booleans that is the same wherever the same formula holds.
+    One that is not ``holomorphic`` has, on complex numbers, no complex derivative.
     """
 
     def __init__(
@@ -248,10 +272,14 @@ class Primitive(Operation):
         reference: Callable[..., Any],
         numpy: Sequence[Callable[..., Any]] = (),
         view: bool = False,
+        branches: Callable[..., Any] | None = None,
+        holomorphic: bool = True,
     ) -> None:
         self.kind = kind
         super().__init__(name, fun, samples, reference, numpy)
         self.view = view
+        self.branches = branches
+        self.holomorphic = holomorphic
         self.jointly_linear = kind == "linear"
         self.arrays, self.variadic, _ = array_names(fun)
         self.rules = {"vjp": self._rules(vjps), "jvp": self._rules(jvps)}
@@ -262,6 +290,10 @@ class Primitive(Operation):
             if rule is not None
             for need in rule.needs
         )
+        self._tells_apart: tuple[str, ...] = (
+            tuple(signature(branches).parameters) if branches else ()
+        )
+        layout |= dict.fromkeys(n for n in self._tells_apart if n in {"ans", *self.arrays})
         if self.jointly_linear and (len(self.arrays) > 1 or self.variadic):
             layout |= dict.fromkeys(f"{array}_shape" for array in self.arrays)
         self.layout = tuple(layout)
@@ -323,7 +355,7 @@ class Primitive(Operation):
         ``(None, ans, *values)`` to the tuple of saved values, laid out as ``layout`` with None for
         what no rule will ask for.
         """
-        needs: set[str] = set()
+        needs = set(self._tells_apart)
         for argnum in range(1 if self.variadic else len(self.arrays)):
             if self.variadic or recorded >> argnum & 1:
                 for rules in self.rules.values():
@@ -365,6 +397,13 @@ class Primitive(Operation):
 
         sources = [source(name) for name in self.layout]
         return lambda values: tuple([get(values) for get in sources])
+
+    def branch(self, node: Node) -> Array | None:
+        """Return which formula held for each entry when a node was recorded; None for the only."""
+        if self.branches is None:
+            return None
+        values = {**node.params, **dict(zip(self.layout, node.saved or (), strict=True))}
+        return self.branches(**{name: values[name] for name in self._tells_apart})
 
     def restore(self, node: Node, live: Container[Node]) -> tuple[Any, ...]:
         """Return what a node saved, as Tensors where the node that made a value is in ``live``."""

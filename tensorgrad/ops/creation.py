@@ -96,14 +96,14 @@ def _draw_empty(draw: Draw) -> Case:  # whose entries are not known otherwise
     return (draw.array((0, draw.integer(0, 2))),), {}
 
 
-constant(np.zeros_like, np.ones_like)
-constant(np.empty_like, samples=_draw_empty)
+constant(np.zeros_like, np.ones_like, steps=False)
+constant(np.empty_like, samples=_draw_empty, steps=False)
 
 
 def _draw_full_like(draw: Draw) -> Case:
     a, value = draw.array((2, 3)), draw.array(draw.choice([(), (3,)]))
     params = draw.choice([{}, {"shape": (3, 3)}])
-    return (a, value if np.iscomplexobj(a) else value.real.copy()), params
+    return (a, value if np.iscomplexobj(a) or np.isrealobj(value) else value.real.copy()), params
 
 
 @composite(np.full_like, samples=_draw_full_like)

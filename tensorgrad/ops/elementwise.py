@@ -9,8 +9,8 @@ import numpy as np
 
 from tensorgrad.engine.declare import composite, constant, elementwise
 from tensorgrad.engine.modes import is_recording
-from tensorgrad.engine.primitive import Case
-from tensorgrad.engine.tensor import Tensor, require_differentiable
+from tensorgrad.engine.primitive import Case, Constant
+from tensorgrad.engine.tensor import require_differentiable
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, refuse
 from tensorgrad.typing import (
@@ -63,13 +63,15 @@ remainder = elementwise(
     np.remainder,
     lambda g: g,
     lambda g, x, y: -g * np.floor_divide(x, y),
-    domain=(Domain(0.2, 0.8), Domain(1.0, 2.0)),
+    domain=(Domain(2.3, 2.7), Domain(0.95, 1.05)),
+    branches=lambda x, y: np.floor_divide(x, y),
 )
 fmod = elementwise(
     np.fmod,
     lambda g: g,
     lambda g, ans, x, y: -g * np.rint((x - ans) / y),  # x / y might round to the next integer
     domain=(Domain(2.3, 2.7), Domain(0.95, 1.05)),
+    branches=lambda ans, x, y: np.rint((x - ans) / y),
 )
 
 # ---- exponentials and logarithms ----------------------------------------------------------------
@@ -116,6 +118,7 @@ hypot = elementwise(
     _hypot_part,
     lambda g, y, ans: _hypot_part(g, y, ans),
     domain=NONZERO,
+    branches=lambda ans: ans == 0,
 )
 
 # ---- trigonometry -------------------------------------------------------------------------------
@@ -153,6 +156,8 @@ arctan2 = elementwise(
     lambda g, x, y: _arctan2_part(g, y, x, y),
     lambda g, x, y: -_arctan2_part(g, x, x, y),
     domain=NONZERO,
+    # it jumps where x changes sign and y is negative
+    branches=lambda x, y: np.where(y < 0, np.sign(x), (x == 0) & (y == 0)),
 )
 
 # ---- kinks: the average of the one-sided derivatives --------------------------------------------
@@ -165,13 +170,28 @@ def _absolute(g: Array, x: Array, ans: Array) -> Array:
     return g * np.sign(x)
 
 
-absolute = elementwise(np.absolute, _absolute, domain=NONZERO)
-fabs = elementwise(np.fabs, lambda g, x: g * np.sign(x), domain=NONZERO)
+def _side(x: Array) -> Array:
+    # of 0: a complex number can go around it
+    return x == 0 if np.iscomplexobj(x) else np.sign(x)
+
+
+absolute = elementwise(
+    np.absolute, _absolute, domain=NONZERO, branches=lambda x: _side(x), holomorphic=False
+)
+fabs = elementwise(
+    np.fabs, lambda g, x: g * np.sign(x), domain=NONZERO, branches=lambda x: _side(x)
+)
 
 
 def _taken(more: Array, equal: Array, nan: Array) -> Array:
     # 1 where the argument was taken, 1/2 where both were; nan says where a NaN decided
     return more + 0.5 * equal + 1.0 * nan
+
+
+def _which(x: Array, y: Array) -> Array:
+    # the greater argument: of complex numbers, the one with the greater real part
+    difference = np.sign(np.real(x) - np.real(y))
+    return np.where(np.isnan(difference), 2 + np.isnan(x), difference)
 
 
 # multiples of 1/2, and points half-way between them
@@ -181,12 +201,14 @@ maximum = elementwise(
     lambda g, x, y: g * _taken(x > y, x == y, np.isnan(x)),
     lambda g, x, y: g * _taken(y > x, x == y, np.isnan(y)),
     domain=_apart,
+    branches=_which,
 )
 minimum = elementwise(
     np.minimum,
     lambda g, x, y: g * _taken(x < y, x == y, np.isnan(x)),
     lambda g, x, y: g * _taken(y < x, x == y, np.isnan(y)),
     domain=_apart,
+    branches=_which,
 )
 # these take a number before a NaN
 fmax = elementwise(
@@ -194,24 +216,33 @@ fmax = elementwise(
     lambda g, x, y: g * _taken(x > y, x == y, np.isnan(y)),
     lambda g, x, y: g * _taken(y > x, x == y, np.isnan(x)),
     domain=_apart,
+    branches=_which,
 )
 fmin = elementwise(
     np.fmin,
     lambda g, x, y: g * _taken(x < y, x == y, np.isnan(y)),
     lambda g, x, y: g * _taken(y < x, x == y, np.isnan(x)),
     domain=_apart,
+    branches=_which,
 )
 copysign = elementwise(
     np.copysign,
     lambda g, x, y: g * np.sign(x) * np.copysign(1.0, y),
     lambda g: g * 0,
     domain=NONZERO,
+    branches=lambda x, y: np.sign(x) + 4 * np.signbit(y),
 )
-heaviside = elementwise(np.heaviside, lambda g: g * 0, lambda g, x: g * (x == 0), domain=NONZERO)
+heaviside = elementwise(
+    np.heaviside,
+    lambda g: g * 0,
+    lambda g, x: g * (x == 0),
+    domain=NONZERO,
+    branches=lambda x: _side(x),
+)
 
 # ---- complex numbers: rules are transposes with respect to the real part of a product -----------
 
-conjugate = elementwise(np.conjugate, lambda g: np.conj(g))
+conjugate = elementwise(np.conjugate, lambda g: np.conj(g), holomorphic=False)
 
 
 def _real(x: Array, /) -> Array:
@@ -222,8 +253,8 @@ def _imag(x: Array, /) -> Array:
     return np.copy(np.imag(x))
 
 
-real = elementwise(_real, lambda g: g, reference=np.real, numpy=np.real)
-imag = elementwise(_imag, lambda g: g * -1j, reference=np.imag, numpy=np.imag)
+real = elementwise(_real, lambda g: g, reference=np.real, numpy=np.real, holomorphic=False)
+imag = elementwise(_imag, lambda g: g * -1j, reference=np.imag, numpy=np.imag, holomorphic=False)
 
 
 def _draw_angle(draw: Draw) -> Case:
@@ -383,17 +414,23 @@ def _whole_numbers(draw: Draw, n: int) -> Case:
     return tuple(draw.array(s, Domain(-3, 3)).real.astype(int) for s in draw.broadcastable(n)), {}
 
 
+_side_of_zero = Constant(
+    "sign", np.sign, lambda draw: ((draw.array(draw.shape(), NONZERO),), {}), np.sign
+)
+
+
 @composite(np.sign, samples=lambda draw: ((draw.array(draw.shape(), NONZERO),), {}))
 def sign(x: ArrayLike, /) -> Any:
     """Return -1, 0 or 1, a constant; for a complex number, that of length 1 in its direction."""
     if np.iscomplexobj(x):
         size = np.abs(x)
         return np.divide(x, np.where(size == 0, 1, size))
-    return Tensor(np.sign(constant_value(x)))
+    return _side_of_zero(x)
 
 
 constant(np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isinf, np.isfinite)
-constant(np.signbit, np.spacing, np.logical_not, np.round, np.fix, np.iscomplex, np.isreal)
+constant(np.signbit, np.logical_not, np.round, np.fix, np.iscomplex, np.isreal)
+constant(np.spacing, steps=False)
 constant(np.logical_and, np.logical_or, np.logical_xor, samples=_two)
 constant(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, samples=_two)
 constant(np.isclose, np.allclose, np.array_equal, np.array_equiv, samples=_two)

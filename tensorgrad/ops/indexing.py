@@ -145,7 +145,7 @@ def _draw_setitem(draw: Draw) -> Case:
     )
     wider = target if masked or not target else (1, *target)
     v = draw.array(draw.choice([target, target[1:], (), wider]))
-    v = v if np.iscomplexobj(x) else v.real.copy()
+    v = v if np.iscomplexobj(x) or np.isrealobj(v) else v.real.copy()
     return (x, v), {"index": index}
 
 

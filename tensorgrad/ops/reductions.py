@@ -132,6 +132,7 @@ max_, min_ = (
             t * _shares(x, ans, axis, keepdims), axis=axis, keepdims=keepdims
         ),
         samples=_draw_axes(DISTINCT, min_side=1),
+        branches=lambda x, ans, axis, keepdims: np.real(x) == np.real(_beside(ans, axis, keepdims)),
     )
     for fun in (_max, _min)
 )
@@ -168,6 +169,7 @@ root = general(
     _root_slope,
     _root_slope,
     samples=lambda draw: ((draw.array(draw.shape(), Domain(0.5, 3)),), {}),
+    branches=lambda ans: ans == 0,
 )
 
 # ---- NumPy's functions --------------------------------------------------------------------------
@@ -372,7 +374,7 @@ def _draw_var(draw: Draw) -> Case:
     if draw.boolean():
         kept = np.sum(x, axis=params.get("axis"), keepdims=True).shape
         mean = draw.array(kept, Domain(-4.0, -3.0))
-        params["mean"] = mean if np.iscomplexobj(x) else mean.real.copy()
+        params["mean"] = mean if np.iscomplexobj(x) or np.isrealobj(mean) else mean.real.copy()
     return (x,), params
 
 

@@ -597,7 +597,8 @@ def _draw_pad_call(draw: Draw) -> Case:
     mode = draw.choice(["constant", "edge", "reflect", "symmetric", "wrap"])
     if mode != "constant":
         return (x, widths, mode), {}
-    value = draw.array(()) if np.iscomplexobj(x) else draw.array(()).real.copy()
+    value = draw.array(())
+    value = value if np.iscomplexobj(x) or np.isrealobj(value) else value.real.copy()
     return (x, widths), {"constant_values": draw.choice([value, 0, 1.5, (1.0, 2.0)])}
 
 
@@ -700,8 +701,8 @@ def repeat(a: ArrayLike, repeats: int | Sequence[int], axis: int | None = None) 
 
 # ---- what is known of a tensor without looking at its values ------------------------------------
 
-constant(np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj)
-constant(np.array_repr, np.array_str, np.array2string)
+constant(np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, steps=False)
+constant(np.array_repr, np.array_str, np.array2string, steps=False)
 constant(
     np.may_share_memory,
     np.shares_memory,

@@ -1,1 +1,8 @@
-"""Property tests of derivatives: sample cases, numerical derivatives, and the laws they obey."""
+"""Property tests of derivatives: numerical derivatives, checks, strategies, and the laws of ops."""
+
+from tensorgrad.testing.checks import check_grad as check_grad
+from tensorgrad.testing.checks import check_pair as check_pair
+from tensorgrad.testing.report import GradientError as GradientError
+from tensorgrad.testing.report import InconclusiveWarning as InconclusiveWarning
+from tensorgrad.testing.report import Report as Report
+from tensorgrad.testing.report import Verdict as Verdict

@@ -1,0 +1,83 @@
+"""Functions of containers as functions of the floating-point arrays in them, and back."""
+
+from collections.abc import Callable, Container, Sequence
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.tensor import Tensor
+from tensorgrad.testing.trace import Function, plain
+from tensorgrad.transforms import vjp
+from tensorgrad.transforms.tree import flatten, unflatten
+from tensorgrad.typing import Array, Tree
+
+
+class Arrays:
+    """The floating-point arrays in a container, which may be replaced.
+
+    Attributes
+    ----------
+    values
+        The arrays, without what is recorded about them.
+    names
+        What to call each of them, after where it stands.
+    """
+
+    def __init__(self, tree: Tree, names: Sequence[str], wrt: Container[int] | None = None) -> None:
+        self.values: list[Array] = []
+        self.names: list[str] = []
+        self._parts = []
+        for number, (part, name) in enumerate(zip(tree, names, strict=True)):
+            leaves, structure = flatten(part)
+            varies = wrt is None or number in wrt
+            places = [i for i, leaf in enumerate(leaves) if varies and is_variable(leaf)]
+            self._parts.append((leaves, structure, places))
+            self.values += [np.asarray(plain(leaves[i])) for i in places]
+            alone = len(leaves) == 1
+            self.names += [name if alone else f"{name}[{i}]" for i in places]
+
+    def replaced(self, xs: Sequence[Any]) -> list[Any]:
+        """Return the container's parts with other values in place of the arrays."""
+        rest = iter(xs)
+        parts = []
+        for leaves, structure, places in self._parts:
+            full = [plain(leaf) for leaf in leaves]
+            for i in places:
+                full[i] = next(rest)
+            parts.append(unflatten(structure, full))
+        return parts
+
+
+def is_variable(leaf: Any) -> bool:
+    """Return whether something can be differentiated by: a floating-point or complex number."""
+    if isinstance(leaf, (float, complex)):
+        return True
+    return isinstance(leaf, (np.ndarray, np.generic, Tensor)) and leaf.dtype.kind in "fc"
+
+
+def floating(results: Tree) -> tuple[Any, ...]:
+    """Return those results in a container that are floating-point or complex arrays."""
+    return tuple(y for y in flatten(results)[0] if is_variable(y))
+
+
+def pulled_back(f: Function, gs: Sequence[Array]) -> Function:
+    """Return the function of xs, and of cotangents like gs, to the gradients of f."""
+
+    def function(*xs_and_gs: Any) -> tuple[Any, ...]:
+        n = len(xs_and_gs) - len(gs)
+        _, pullback = vjp(f, *xs_and_gs[:n])
+        return pullback(tuple(xs_and_gs[n:]))
+
+    return function
+
+
+def names_of(f: Callable[..., Any], n: int) -> list[str]:
+    """Return names for the first n positional arguments of a function."""
+    try:
+        parameters = list(signature(f).parameters.values())
+    except (TypeError, ValueError):  # as of builtins
+        parameters = []
+    named = [p.name for p in parameters if p.kind is not Parameter.VAR_POSITIONAL][:n]
+    rest = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), "args")
+    return named + [f"{rest}[{i}]" for i in range(n - len(named))]
