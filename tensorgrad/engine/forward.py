@@ -31,7 +31,7 @@ def forward(
             continue
         saved = primitive.restore(node, live)
         if primitive.jointly_linear:
-            t = _apply_to_tangents(primitive, node, saved, known)
+            t = apply_to_tangents(primitive, node, saved, known)
         else:
             t = _sum_of_parts(primitive, node, saved, known)
         if t is not None:
@@ -52,9 +52,10 @@ def _sum_of_parts(
     return t
 
 
-def _apply_to_tangents(
+def apply_to_tangents(
     primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents
 ) -> Array:
+    """Apply an operation that is linear in all its arguments together to their tangents."""
     if len(node.parents) == 1:
         return primitive(known[node.parents[0]], **node.params)
     sizes = dict(zip(primitive.layout, saved, strict=True))

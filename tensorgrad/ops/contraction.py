@@ -9,6 +9,7 @@ import numpy as np
 
 from tensorgrad.engine.declare import bilinear, composite, general
 from tensorgrad.engine.primitive import Case
+from tensorgrad.engine.space import sum_to
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import operand, refuse
 from tensorgrad.typing import Array, ArrayLike, Draw, Shape
@@ -198,8 +199,9 @@ def _einsum_vjp(
             others.append(np.ones(side, dtype=g.dtype))
         target += label
     part = np.einsum(f"{','.join([result, *labels])}->{target}", g, *others, optimize=True)
-    # a side that only this argument has longer than 1, while the others were broadcast along it
-    return np.broadcast_to(part, np.broadcast_shapes(part.shape, xs_shape[argnum]))
+    # sides of length 1 were broadcast: those of the others, or those of this argument
+    shape = xs_shape[argnum]
+    return sum_to(np.broadcast_to(part, np.broadcast_shapes(part.shape, shape)), shape)
 
 
 def _einsum_jvp(

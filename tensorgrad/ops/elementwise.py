@@ -232,11 +232,20 @@ copysign = elementwise(
     domain=NONZERO,
     branches=lambda x, y: np.sign(x) + 4 * np.signbit(y),
 )
+
+
+def _draw_heaviside(draw: Draw) -> Case:
+    # y counts where x is 0: only whole numbers, which nobody differentiates by, can be there
+    first, second = draw.broadcastable(2)
+    x = draw.array(first, NONZERO)
+    return (np.rint(x.real).astype(np.int8) if draw.boolean() else x, draw.array(second)), {}
+
+
 heaviside = elementwise(
     np.heaviside,
     lambda g: g * 0,
     lambda g, x: g * (x == 0),
-    domain=NONZERO,
+    samples=_draw_heaviside,
     branches=lambda x: _side(x),
 )
 

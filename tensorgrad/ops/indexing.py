@@ -9,6 +9,7 @@ from tensorgrad.engine.declare import composite, linear
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.node import Leaf
 from tensorgrad.engine.primitive import Case, Primitive
+from tensorgrad.engine.space import sum_to
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import (
     GraphError,
@@ -89,8 +90,8 @@ def _setitem_value(g: Array, v_shape: Shape, index: Index) -> Array:
     part = g[index]
     if _may_repeat(index):
         part = part * _written_last(g.shape, index)
-    # v may have more axes than it is written to, of length 1
-    return np.reshape(part, (1,) * (len(v_shape) - part.ndim) + part.shape)
+    # v was broadcast to what it is written to, or has more axes than that, of length 1
+    return sum_to(part, v_shape)
 
 
 def draw_index(draw: Draw, shape: Shape) -> Index:

@@ -1,7 +1,9 @@
 """Property tests of derivatives: numerical derivatives, checks, strategies, and the laws of ops."""
 
 from tensorgrad.testing.checks import check_grad as check_grad
+from tensorgrad.testing.checks import check_op as check_op
 from tensorgrad.testing.checks import check_pair as check_pair
+from tensorgrad.testing.checks import check_vjp as check_vjp
 from tensorgrad.testing.report import GradientError as GradientError
 from tensorgrad.testing.report import InconclusiveWarning as InconclusiveWarning
 from tensorgrad.testing.report import Report as Report

@@ -9,10 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from tensorgrad.engine.node import Variable
+from tensorgrad.engine.primitive import Primitive
+from tensorgrad.engine.space import fit_cotangent
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing.compare import Expectation, compare_gradient, compare_tangents
-from tensorgrad.testing.functions import Arrays, floating, names_of, pulled_back
+from tensorgrad.testing.compare import Expectation, compare_derivatives, compare_gradient
+from tensorgrad.testing.functions import Arrays, floating, is_variable, names_of, pulled_back
+from tensorgrad.testing.lawful import law_report, registered
+from tensorgrad.testing.literal import case_text
 from tensorgrad.testing.numerical import Subject
 from tensorgrad.testing.report import (
     Finding,
@@ -20,9 +24,19 @@ from tensorgrad.testing.report import (
     InconclusiveWarning,
     Report,
     Verdict,
+    failed,
 )
+from tensorgrad.testing.reproduce import drawing
+from tensorgrad.testing.rules import (
+    argument_names,
+    fits,
+    location,
+    pulled_by_rules,
+    recorded,
+)
+from tensorgrad.testing.run import options
 from tensorgrad.testing.trace import Function, plain
-from tensorgrad.transforms import jvp, vjp
+from tensorgrad.transforms import vjp
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array, Tree
 
@@ -105,7 +119,156 @@ def check_grad(
     findings, function = _first_look(f, arrays)
     if function is not None:
         findings += _derivatives(function, arrays.values, arrays.names, order, modes)
-    return conclude(Report(subject, tuple(findings), case=_case(arrays)))
+    report = Report(subject, tuple(findings), case=_case(arrays))
+    if function is not None and failed(findings):
+        picture = drawing(function, arrays.values, arrays.names, findings)
+        report = replace(report, drawing=picture)
+    return conclude(report)
+
+
+def check_vjp(op: Any, *args: Any, **params: Any) -> Report:
+    """Check the rules of one operation by themselves, before the engine repairs what they return.
+
+    Parameters
+    ----------
+    op
+        A registered operation with rules, its name, or the function of NumPy it answers for.
+    *args, **params
+        What to call it with; floating-point arrays are varied.
+
+    Returns
+    -------
+    Report
+        As of `check_grad`.
+
+    Raises
+    ------
+    GradientError
+        If a rule returns a wrong gradient; one of a shape that is neither its argument's nor the
+        one this was broadcast to; or if it writes to its cotangent or to a saved value.
+    UnsupportedError
+        If the operation is not registered, or has no rules of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tensorgrad.testing import check_vjp
+    >>> bool(check_vjp(np.multiply, np.ones((2, 1)), np.array([1.0, 2.0, 3.0])))
+    True
+    """
+    operation = registered("check_vjp", op)
+    if not isinstance(operation, Primitive):
+        raise UnsupportedError(
+            explain(
+                "check_vjp",
+                "Only a primitive has rules.",
+                "Use check_op, or check_grad for a function.",
+                operation=repr(operation),
+            )
+        )
+    arrays = Arrays(args, argument_names(operation, len(args)))
+    report = Report(
+        operation.name,
+        case=case_text({**dict(zip(arrays.names, arrays.values, strict=True)), **params}),
+        rule=location(operation, 0),
+    )
+
+    def function(*xs: Any) -> tuple[Any, ...]:
+        return (operation(*arrays.replaced(xs), **params),)
+
+    def gradient(x: Array) -> Array:
+        y = recorded(operation, arrays.replaced(subject.domain.unpack(x)), params)
+        found = pulled_by_rules(y, np.conj(g_array).astype(y.dtype))
+        parts = [
+            np.conj(fit_cotangent(found[argnum], shape, np.dtype(dtype)))
+            if (argnum := places[i]) in found
+            else np.zeros(shape, dtype)
+            for i, (shape, dtype) in enumerate(
+                zip(subject.domain.shapes, subject.domain.dtypes, strict=True)
+            )
+        ]
+        return subject.domain.pack(parts)
+
+    places = [i for i, arg in enumerate(args) if is_variable(arg)]
+    rng = np.random.default_rng(0)
+    try:
+        subject = Subject(function, arrays.values)
+        g = rng.normal(size=subject.base.y.size)
+        (g_array,) = subject.codomain.unpack(g)
+        findings = _raw(operation, arrays, params, np.asarray(g_array))
+        if not failed(findings):
+            expectation = Expectation.of(subject, rng)
+            findings += compare_gradient(expectation, g, gradient, arrays.names)
+    except Exception as error:  # a rule that cannot be computed is wrong as well
+        findings = [_raised("derivative", "a rule", error)]
+    return conclude(report.with_findings(*findings))
+
+
+def _raw(primitive: Primitive, arrays: Arrays, params: dict[str, Any], g: Array) -> list[Finding]:
+    """Look at what the rules return, and at what they leave behind."""
+    y = recorded(primitive, arrays.replaced(arrays.values), params)
+    g = np.array(g, y.dtype)
+    before = g.copy(), [x.copy() for x in arrays.values]
+    found = pulled_by_rules(y, g)
+    findings = []
+    for argnum, raw in found.items():
+        name = argument_names(primitive, argnum + 1)[-1]
+        shape = np.shape(arrays.replaced(arrays.values)[argnum])
+        if not fits(raw.shape, shape, y.shape):
+            message = (
+                f"the rule returns the shape {raw.shape} for an argument of shape {shape} and a"
+                f" result of shape {y.shape}"
+            )
+            findings.append(Finding(f"shape of the gradient by {name}", Verdict.FAIL, message))
+    if not _same([g, *arrays.values], [before[0], *before[1]]):
+        message = "a rule writes to its cotangent, or to a value that was saved for it"
+        findings.append(Finding("memory", Verdict.FAIL, message))
+    return findings
+
+
+def check_op(op: Any, *, examples: int = 100, seed: int | None = None) -> Report:
+    """Check everything that is known to hold for a registered operation, on drawn cases.
+
+    Parameters
+    ----------
+    op
+        A registered operation, its name, or the function of NumPy it answers for.
+    examples
+        How many cases to draw for each law; see `tensorgrad.testing.laws`.
+    seed
+        The same cases are drawn for the same seed; None draws new ones.
+
+    Returns
+    -------
+    Report
+        A finding for each law, with the number of entries compared.
+
+    Raises
+    ------
+    GradientError
+        If a law does not hold: with the smallest case for which it does not.
+    UnsupportedError
+        If the operation is not registered.
+    ImportError
+        If hypothesis is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tensorgrad.testing import check_op
+    >>> bool(check_op(np.sin, examples=5))
+    True
+    """
+    operation = registered("check_op", op)
+    chosen = options()
+    return conclude(
+        law_report(
+            operation,
+            chosen.examples or examples,
+            chosen.seed if seed is None else seed,
+            chosen.budget,
+        )
+    )
 
 
 def check_pair(value_fn: Callable[..., Any], grad_fn: Callable[..., Any], *args: Array) -> Report:
@@ -215,7 +378,8 @@ def _derivatives(
     rng = np.random.default_rng(0)
     try:
         subject = Subject(f, xs)
-        findings = _one_order(subject, names, modes, rng)
+        expectation = Expectation.of(subject, rng)
+        findings = compare_derivatives(subject, expectation, rng, modes, names)
         gs = [np.asarray(g) for g in subject.codomain.unpack(rng.normal(size=subject.base.y.size))]
         findings += _single_precision(f, xs, gs, names)
         findings += _lost(subject)
@@ -236,31 +400,6 @@ def _derivatives(
 
 def _of_the_gradient(finding: Finding) -> Finding:
     return replace(finding, aspect=f"of the gradient: {finding.aspect}")
-
-
-def _one_order(
-    subject: Subject, names: Sequence[str], modes: Sequence[Mode], rng: np.random.Generator
-) -> list[Finding]:
-    expectation = Expectation.of(subject, rng)
-    findings = []
-    if "rev" in modes:
-        g = rng.normal(size=subject.base.y.size)
-        gs = tuple(subject.codomain.unpack(g))
-
-        def gradient(x: Array) -> Array:
-            _, pullback = vjp(subject.f, *subject.domain.unpack(x))
-            return subject.domain.pack(pullback(gs))
-
-        findings += compare_gradient(expectation, g, gradient, names)
-    if "fwd" in modes:
-
-        def tangent(x: Array, t: Array) -> Array:
-            space = subject.domain
-            _, dys = jvp(subject.f, tuple(space.unpack(x)), tuple(space.unpack(t)))
-            return subject.codomain.pack(dys)
-
-        findings += compare_tangents(expectation, tangent)
-    return findings
 
 
 def _single_precision(

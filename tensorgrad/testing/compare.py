@@ -7,7 +7,7 @@ sizes, sum |g_i J_ij|. Sizes of arrays do not enter. An entry smaller than a hun
 tolerance is not checked, unless both sides are exactly zero, and the report counts it so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,8 @@ from tensorgrad.testing.numerical import (
     slope,
 )
 from tensorgrad.testing.report import Finding, Mismatch, Verdict, count, within
+from tensorgrad.testing.rounding import disturbed_gradient, disturbed_tangent
+from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 
 # Up to so many entries, each is varied by itself; else directions are drawn.
@@ -71,6 +73,14 @@ class Expectation:
         single[np.arange(8), rng.choice(n, 8, replace=False)] = 1
         sparse = rng.normal(size=(1, n)) * (rng.random((1, n)) < 0.1)
         directions = np.concatenate([rng.normal(size=(3, n)), single, sparse]) * subject.scale
+        return cls(subject, directions, [slope(subject, t) for t in directions], whole=False)
+
+    @classmethod
+    def along(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
+        """Choose two directions: one of all entries, one of a single entry."""
+        n = subject.x.size
+        directions = np.stack([rng.normal(size=n), np.eye(1, n, rng.integers(n))[0]])
+        directions = directions * subject.scale
         return cls(subject, directions, [slope(subject, t) for t in directions], whole=False)
 
     @classmethod
@@ -201,6 +211,40 @@ class Comparison:
         return Finding(aspect, Verdict.PASS, **counts)
 
 
+def compare_derivatives(
+    subject: Subject,
+    expectation: Expectation,
+    rng: np.random.Generator,
+    modes: Container[str] = ("rev", "fwd"),
+    names: Sequence[str] = (),
+) -> list[Finding]:
+    """Compare the derivatives that tensorgrad finds of a function with what is expected."""
+    g = rng.normal(size=subject.base.y.size)
+    gs = tuple(subject.codomain.unpack(g))
+
+    def gradient(x: Array) -> Array:
+        _, pullback = vjp(subject.f, *subject.domain.unpack(x))
+        return subject.domain.pack(pullback(gs))
+
+    def tangent(x: Array, t: Array) -> Array:
+        space = subject.domain
+        _, dys = jvp(subject.f, tuple(space.unpack(x)), tuple(space.unpack(t)))
+        return subject.codomain.pack(dys)
+
+    expectations = [expectation]
+    if expectation.whole and expectation.kinks.any():
+        # what is right along each axis need not be right in between: ties that all count in full
+        expectations.append(Expectation.along(subject, rng))
+    findings = []
+    for expected in expectations:
+        if "rev" in modes:
+            labels = names or [f"x{i}" for i in range(len(subject.domain.shapes))]
+            findings += compare_gradient(expected, g, gradient, labels)
+        if "fwd" in modes:
+            findings += compare_tangents(expected, tangent)
+    return findings
+
+
 def compare_gradient(
     expectation: Expectation,
     g: Array,
@@ -222,7 +266,12 @@ def compare_gradient(
     """
     subject = expectation.subject
     found = gradient(subject.x)
-    noise = _noise(subject, gradient, found)
+
+    def disturbed(rng: np.random.Generator) -> Array:
+        gs = subject.codomain.unpack(g)
+        return subject.domain.pack(disturbed_gradient(subject.trace, gs, rng))
+
+    noise = _noise(subject, gradient, found, disturbed if subject.trace else None)
     comparison = _products(expectation, g, found, noise)
     if comparison.wrong.any() and not expectation.whole and subject.x.size <= LOCATED:
         located = Expectation.by_entries(subject)  # to say where
@@ -284,12 +333,18 @@ def compare_tangents(
         From the argument and a direction, as vectors, to the tangent of the result.
     """
     subject = expectation.subject
-    pairs = [
-        (found := tangent(subject.x, t), _noise(subject, lambda x, t=t: tangent(x, t), found))
-        for t in expectation.directions
-    ]
-    shape = len(pairs), subject.base.y.size
-    found, noise = (np.reshape(part, shape) for part in zip(*pairs, strict=True))
+    shape = len(expectation.slopes), subject.base.y.size
+    found, noise = np.zeros(shape), np.zeros(shape)
+    for k, t in enumerate(expectation.directions):
+        found[k] = tangent(subject.x, t)
+        noise[k] = _noise(
+            subject,
+            lambda x, t=t: tangent(x, t),
+            found[k],
+            lambda rng, t=t: subject.codomain.pack(
+                disturbed_tangent(subject.trace, subject.domain.unpack(t), rng)
+            ),
+        )
     comparison = _tangents(expectation, found, noise)
     if comparison.wrong.any():
         expectation.reconsider(np.flatnonzero(comparison.wrong.any(1)))
@@ -319,13 +374,22 @@ def _tangents(expectation: Expectation, found: Array, noise: Array) -> Compariso
     return Comparison(found, low, high, tolerance, kink)
 
 
-def _noise(subject: Subject, derivative: Callable[[Array], Array], found: Array) -> Array:
-    """Return how much a derivative changes where its argument changes by a few roundings."""
-    noise = np.zeros_like(found)
+def _noise(
+    subject: Subject,
+    derivative: Callable[[Array], Array],
+    found: Array,
+    disturbed: Callable[[np.random.Generator], Array] | None,
+) -> Array:
+    """Return how far a derivative may be off by the rounding of its argument, and within."""
+    others = []
     for seed in range(2):
         x = subject.perturbed(seed)
         if subject.at(x).continues(subject.base):
-            with np.errstate(all="ignore"):
-                change = np.abs(derivative(x) - found)
-            noise = np.fmax(noise, np.where(np.isfinite(change), change, 0))
+            others.append(derivative(x))
+        if disturbed is not None:
+            others.append(disturbed(np.random.default_rng(seed)))
+    noise = np.zeros_like(found)
+    for other in others:
+        change = np.abs(other - found)
+        noise = np.fmax(noise, np.where(np.isfinite(change), change, 0))
     return noise

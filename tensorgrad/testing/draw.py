@@ -1,7 +1,7 @@
 """Where sample cases come from: from hypothesis, which shrinks what fails, or from a generator."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -62,6 +62,8 @@ class NumberDraw(ABC):
     ) -> Shape:
         """Draw a shape."""
         ndim = self.integer(min_ndim, max_ndim)
+        if ndim > 1 and self.boolean():  # a wrong transpose goes unnoticed unless sides are equal
+            return (self.integer(min_side, max_side),) * ndim
         return tuple(self.integer(min_side, max_side) for _ in range(ndim))
 
     def broadcastable(self, n: int) -> list[Shape]:
@@ -69,6 +71,8 @@ class NumberDraw(ABC):
         common = self.shape()
 
         def one() -> Shape:
+            if self.boolean():
+                return common
             kept = common[self.integer(0, len(common)) :]
             return tuple(side if self.boolean() else 1 for side in kept)
 
@@ -100,15 +104,68 @@ class NumberDraw(ABC):
         return x.reshape(shape)
 
 
+def lies_in(x: Array, domain: Domain) -> bool:
+    """Say whether entries of real numbers keep what a domain promises.
+
+    >>> lies_in(np.array([0.5, 1.0]), REAL), lies_in(np.array([0.2]), Domain(avoid=(0.0,)))
+    (True, False)
+    """
+    if not x.size:
+        return True
+    if x.min() < domain.low or (x.max() > domain.high and not domain.distinct):
+        return False
+    if domain.step is not None:
+        places = (x - domain.low) / domain.step
+        if (places != places.round()).any():
+            return False
+    if domain.avoid and _near(x.reshape(-1), domain.avoid).any():
+        return False
+    return not domain.distinct or x.size < 2 or np.diff(np.sort(x, axis=None)).min() >= GAP
+
+
 def _near(x: Array, points: Sequence[float]) -> Array:
     return (abs(x[:, np.newaxis] - np.asarray(points, float)) < MARGIN).any(axis=1)
+
+
+def _every_other(x: Array) -> Array:
+    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
+
+
+def _backwards(x: Array) -> Array:
+    return np.flip(np.flip(x).copy())
+
+
+def _repeated(x: Array) -> Array:
+    return np.broadcast_to(x[..., :1], x.shape) if x.ndim and x.shape[-1] else x
+
+
+def _read_only(x: Array) -> Array:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+# How an array may lie in memory, and what lays it out so. "broadcast" repeats the first entry along
+# the last axis; numbers lie in one way only.
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "C": lambda x: x.copy(order="C"),
+    "F": lambda x: x.copy(order="F"),
+    "strided": _every_other,
+    "negative": _backwards,
+    "broadcast": _repeated,
+    "read-only": _read_only,
+}
 
 
 class RandomDraw(NumberDraw):
     """Sample cases from a generator: the same ones for the same seed."""
 
     def __init__(
-        self, seed: int, dtypes: Sequence[str] = ("f8",), *, integers: bool = False
+        self,
+        seed: int | tuple[int, ...],
+        dtypes: Sequence[str] = ("f8",),
+        *,
+        integers: bool = False,
     ) -> None:
         super().__init__(dtypes, integers=integers)
         self._numbers = np.random.default_rng(seed)
@@ -124,7 +181,8 @@ class HypothesisDraw(NumberDraw):
     Parameters
     ----------
     data
-        What ``hypothesis.strategies.data()`` hands to a test.
+        What ``hypothesis.strategies.data()`` hands to a test, or the function ``draw`` that
+        ``hypothesis.strategies.composite`` hands to a strategy.
     dtypes, integers
         As for `NumberDraw`.
 
@@ -142,9 +200,9 @@ class HypothesisDraw(NumberDraw):
             from hypothesis import strategies
         except ImportError as error:
             raise ImportError("HypothesisDraw needs hypothesis: pip install hypothesis") from error
-        self._data = data
+        self._draw = data if callable(data) else data.draw
         self._strategies = strategies
 
     def integer(self, low: int, high: int) -> int:
         """Draw an integer between low and high, both included."""
-        return self._data.draw(self._strategies.integers(low, high))
+        return self._draw(self._strategies.integers(low, high))

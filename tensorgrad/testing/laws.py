@@ -1,8 +1,9 @@
 """What is true of every registered operation, whatever it computes.
 
 A law is a function of an operation, one case to try it on (its arguments), and a generator for the
-directions; it raises AssertionError where it does not hold. `LAWS` says which operations each is
-about, and what entries it is tried on; `check` draws a case and tries it.
+directions. It returns how many entries it compared, and raises AssertionError where it does not
+hold. `LAWS` says which operations each is about, and what entries it is tried on; `check` draws a
+case and tries it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,20 +15,23 @@ import numpy as np
 
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.node import Leaf
-from tensorgrad.engine.primitive import Operation
+from tensorgrad.engine.primitive import Case, Operation, Primitive
 from tensorgrad.engine.tensor import Tensor, tensor
-from tensorgrad.testing.draw import NumberDraw, RandomDraw
-from tensorgrad.testing.numerical import directional_derivative
+from tensorgrad.testing.compare import Comparison, Expectation, compare_derivatives
+from tensorgrad.testing.draw import LAYOUTS, NumberDraw, RandomDraw
+from tensorgrad.testing.functions import pulled_back
+from tensorgrad.testing.numerical import Space, Subject
+from tensorgrad.testing.report import GradientError, Report, failed
+from tensorgrad.testing.rules import fits, pulled_by_rules, recorded
+from tensorgrad.testing.trace import Function
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.transforms.tree import flatten, map_leaves, unflatten
 from tensorgrad.typing import Array
 
 Args = tuple[Any, ...]
 Params = dict[str, Any]
-Function = Callable[..., tuple[Any, ...]]
 
 ROUNDING = 1e-11  # of a few operations in double precision
-NUMERICAL = 1e-8  # of numerical derivatives
 SINGLE = 2e-4  # of a few operations, and their derivatives, in single precision
 
 
@@ -61,17 +65,6 @@ def as_function(
     return function, [leaves[i] for i in places]
 
 
-def pulled_back(f: Function, gs: Sequence[Array]) -> Function:
-    """Return the function of xs, and of cotangents like gs, to the gradients of f."""
-
-    def function(*xs_and_gs: Any) -> tuple[Any, ...]:
-        n = len(xs_and_gs) - len(gs)
-        _, pullback = vjp(f, *xs_and_gs[:n])
-        return pullback(tuple(xs_and_gs[n:]))
-
-    return function
-
-
 def vectors_like(arrays: Sequence[Any], rng: np.random.Generator) -> tuple[Array, ...]:
     """Return random vectors of the spaces that arrays are in."""
 
@@ -94,15 +87,24 @@ def inner(xs: Sequence[Array], ys: Sequence[Array]) -> float:
     return sum(float(np.real(np.vdot(x, y))) for x, y in zip(xs, ys, strict=True))
 
 
-def assert_close(
-    found: Sequence[Any], expected: Sequence[Any], tolerance: float, what: str
-) -> None:
+def count_of(arrays: Sequence[Any]) -> int:
+    """Return the number of entries of all arrays."""
+    return sum(int(np.size(a)) for a in arrays)
+
+
+def assert_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float, what: str) -> int:
     """Raise unless arrays agree, relative to the greatest entry (or 1, if that is more)."""
     assert len(found) == len(expected), f"{what}: {len(found)} results for {len(expected)}"
     for a, b in zip(map(np.asarray, found), map(np.asarray, expected), strict=True):
         assert a.shape == b.shape, f"{what}: shape {a.shape}, expected {b.shape}"
         scale: float = np.max(np.abs(b), initial=1.0, where=np.isfinite(b))
-        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale, err_msg=what)
+        if not np.allclose(a, b, rtol=0, atol=tolerance * scale, equal_nan=True):
+            space = Space.of([a])
+            (x,), (y,) = space.cut(space.pack([a])), space.cut(space.pack([b]))
+            nowhere = np.zeros(x.shape, dtype=bool)
+            comparison = Comparison(x, y, y, np.full_like(x, tolerance * scale), nowhere)
+            raise GradientError(Report(what, (comparison.finding(what, ""),)))
+    return count_of(found)
 
 
 def assert_same(found: Sequence[Any], expected: Sequence[Any], what: str) -> None:
@@ -120,17 +122,17 @@ def assert_in_spaces_of(found: Sequence[Any], arrays: Sequence[Any], what: str) 
 # ---- the laws -----------------------------------------------------------------------------------
 
 
-def value(operation: Operation, args: Args, params: Params, _: np.random.Generator) -> None:
+def value(operation: Operation, args: Args, params: Params, _: np.random.Generator) -> int:
     """On Tensors, recorded or not, the value is the reference's: container, shape and dtype."""
     expected, structure = flatten(operation.reference(*args, **params))
     variables = [leaf for leaf in flatten((args, params))[0] if _is_variable(leaf)]
     tolerance = (
         SINGLE if any(x.dtype in (np.float32, np.complex64) for x in variables) else ROUNDING
     )
-    for recorded in (False, True):
+    for requires_grad in (False, True):
 
-        def hand_in(leaf: Any, recorded: bool = recorded) -> Any:
-            return tensor(leaf, requires_grad=recorded) if _is_variable(leaf) else leaf
+        def hand_in(leaf: Any, requires_grad: bool = requires_grad) -> Any:
+            return tensor(leaf, requires_grad=requires_grad) if _is_variable(leaf) else leaf
 
         keywords = map_leaves(hand_in, params) if operation.kind == "composite" else params
         found, form = flatten(operation(*map_leaves(hand_in, args), **keywords))
@@ -142,17 +144,18 @@ def value(operation: Operation, args: Args, params: Params, _: np.random.Generat
                 assert_close([y.numpy()], [want], tolerance, "value")
             else:
                 assert (y.item() if isinstance(y, Tensor) else y) == want
+    return count_of(expected) + len(expected)
 
 
-def adjoint(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
+def adjoint(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """Both modes are the same linear map: <g, jvp(t)> = <vjp(g), t>."""
     f, xs = as_function(operation, operation, args, params)
-    _assert_adjoint(f, xs, rng, vectors_like, ROUNDING)
+    return _assert_adjoint(f, xs, rng, vectors_like, ROUNDING)
 
 
 def _assert_adjoint(
     f: Function, xs: Sequence[Array], rng: np.random.Generator, draw: Any, tolerance: float
-) -> None:
+) -> int:
     ts = draw(xs, rng)
     ys, dys = jvp(f, tuple(xs), ts)
     gs = draw(ys, rng)
@@ -160,42 +163,88 @@ def _assert_adjoint(
     left, right = inner(gs, dys), inner(gradients, ts)
     scale = max(1.0, *(np.max(np.abs(v), initial=0) for v in (*dys, *gradients)))
     assert abs(left - right) <= tolerance * scale, f"<g, jvp(t)> = {left}, <vjp(g), t> = {right}"
+    return min(count_of(xs), count_of(ys))
 
 
-def slope(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
-    """The derivative is that of the reference, found numerically."""
+def slope(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """Derivatives in both modes are what is found numerically."""
     f, xs = as_function(operation, operation, args, params)
-    plain, _ = as_function(operation.reference, operation, args, params)
-    ts = vectors_like(xs, rng)
-    _, found = jvp(f, tuple(xs), ts)
-    assert_close(found, directional_derivative(plain, xs, ts), NUMERICAL, "derivative")
+    return _assert_slopes(f, xs, rng)
+
+
+def _assert_slopes(f: Function, xs: Sequence[Array], rng: np.random.Generator) -> int:
+    if not count_of(xs):
+        return 0
+    subject = Subject(f, xs)
+    findings = compare_derivatives(subject, Expectation.along(subject, rng), rng)
+    if failed(findings):
+        raise GradientError(Report("slope", tuple(findings)))
+    return sum(finding.compared for finding in findings)
 
 
 def second_adjoint(
     operation: Operation, args: Args, params: Params, rng: np.random.Generator
-) -> None:
+) -> int:
     """The gradient has derivatives in both modes, and these are the same linear map."""
     f, xs = as_function(operation, operation, args, params)
     gs = vectors_like(vjp(f, *xs)[0], rng)
-    _assert_adjoint(pulled_back(f, gs), [*xs, *gs], rng, vectors_like, ROUNDING)
+    return _assert_adjoint(pulled_back(f, gs), [*xs, *gs], rng, vectors_like, ROUNDING)
 
 
-def second_slope(
-    operation: Operation, args: Args, params: Params, rng: np.random.Generator
-) -> None:
-    """The derivative of the gradient is what is found numerically."""
+def second_slope(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """Derivatives of the gradient are what is found numerically."""
     f, xs = as_function(operation, operation, args, params)
     gs = vectors_like(vjp(f, *xs)[0], rng)
-    gradient = pulled_back(f, gs)
-    primals = (*xs, *gs)
-    ts = vectors_like(primals, rng)
-    _, found = jvp(gradient, primals, ts)
-    assert_close(
-        found, directional_derivative(gradient, primals, ts), NUMERICAL, "second derivative"
-    )
+    return _assert_slopes(pulled_back(f, gs), [*xs, *gs], rng)
 
 
-def exact(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
+def second_modes(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """<g, jvp(t)> = <vjp(g), t> remains true when both sides are differentiated."""
+    f, xs = as_function(operation, operation, args, params)
+    ts, gs = vectors_like(xs, rng), vectors_like(vjp(f, *xs)[0], rng)
+
+    def pushed_forward(*xs_and_ts: Any) -> tuple[Any, ...]:
+        return jvp(f, xs_and_ts[: len(xs)], xs_and_ts[len(xs) :])[1]
+
+    left = vjp(pushed_forward, *xs, *ts)[1](gs)
+    right = vjp(pulled_back(f, gs), *xs, *gs)[1](ts)
+    expected = (*right[: len(xs)], *vjp(f, *xs)[1](gs))
+    return assert_close(left, expected, ROUNDING, "derivative of jvp")
+
+
+def kinks(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """Where formulas meet, the derivative lies between theirs; of each entry, in the middle."""
+    f, xs = as_function(operation, operation, args, params)
+    if not count_of(xs):
+        return 0
+    with np.errstate(all="ignore"):
+        subject = Subject(f, xs)
+        if subject.trace is None or not subject.trace.branch:
+            return 0
+        expectation = Expectation.of(subject, rng)
+        findings = compare_derivatives(subject, expectation, rng)
+        if failed(findings):
+            raise GradientError(Report("kinks", tuple(findings)))
+        if operation.kind == "elementwise":
+            _assert_middle(subject, expectation)
+    return sum(finding.kinks for finding in findings)
+
+
+def _assert_middle(subject: Subject, expectation: Expectation) -> None:
+    """Raise unless the derivative along each direction is the average of the one-sided ones."""
+    for t, slope in zip(expectation.directions, expectation.slopes, strict=True):
+        if not slope.kink:
+            continue
+        _, dys = jvp(subject.f, *(tuple(subject.domain.unpack(v)) for v in (subject.x, t)))
+        found = subject.codomain.pack(dys)
+        wrong = np.abs(found - slope.middle) > slope.error + ROUNDING
+        assert not np.any(wrong & np.isfinite(slope.error)), (
+            f"at a kink the derivative is {found}, not the average {slope.middle} of the slopes"
+            f" {slope.low} and {slope.high}"
+        )
+
+
+def exact(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """What is linear in its arguments is its own derivative, to the last bit on whole numbers."""
     f, xs = as_function(operation, operation, args, params)
     _assert_adjoint(f, xs, rng, whole_vectors_like, 0)
@@ -209,9 +258,10 @@ def exact(operation: Operation, args: Args, params: Params, rng: np.random.Gener
         ys, found = jvp(f, tuple(xs), ts)
         moved = f(*(x + t for x, t in zip(xs, ts, strict=True)))
         assert_same(found, [b - a for a, b in zip(ys, moved, strict=True)], "derivative")
+    return len(moves) * count_of(ys)
 
 
-def spaces(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
+def spaces(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """A gradient has the shape and dtype of its argument, a tangent those of its result."""
     f, xs = as_function(operation, operation, args, params)
     ys, dys = jvp(f, tuple(xs), vectors_like(xs, rng))
@@ -220,9 +270,10 @@ def spaces(operation: Operation, args: Args, params: Params, rng: np.random.Gene
     assert_in_spaces_of(vjp(f, *xs)[1](gs), xs, "gradients")
     second = vjp(pulled_back(f, gs), *xs, *gs)[1](vectors_like(xs, rng))
     assert_in_spaces_of(second, [*xs, *gs], "second gradients")
+    return count_of(xs)
 
 
-def precision(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
+def precision(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """In single precision, values and gradients are those of double precision, less accurately."""
     f, xs = as_function(operation, operation, args, params)
     ys, pullback = vjp(f, *xs)
@@ -231,14 +282,15 @@ def precision(operation: Operation, args: Args, params: Params, rng: np.random.G
     double = map_leaves(_in_double, (args, params))
     f, xs = as_function(operation, operation, *double)
     ys, pullback = vjp(f, *xs)
-    assert_close(single, (*ys, *pullback(tuple(map(_in_double, gs)))), SINGLE, "single precision")
+    expected = (*ys, *pullback(tuple(map(_in_double, gs))))
+    return assert_close(single, expected, SINGLE, "single precision")
 
 
 def _in_double(leaf: Any) -> Any:
     return leaf.astype(np.result_type(leaf.dtype, np.float64)) if _is_variable(leaf) else leaf
 
 
-def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
+def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """It makes no difference how arrays lie in memory, nor whether they are read-only."""
     f, xs = as_function(operation, operation, args, params)
     ts = vectors_like(xs, rng)
@@ -251,6 +303,7 @@ def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Gen
         )
         for some, same in zip(found, expected, strict=True):
             assert_close(some, same, ROUNDING, f"layout {name}")
+    return len(LAYOUTS) * count_of(xs)
 
 
 def _values_and_products(
@@ -269,34 +322,7 @@ def _values_and_products(
     return values, [dy.numpy() for dy in dys], gradients
 
 
-def _read_only(x: Array) -> Array:
-    x = x.copy()
-    x.flags.writeable = False
-    return x
-
-
-def _every_other(x: Array) -> Array:
-    return np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x
-
-
-def _backwards(x: Array) -> Array:
-    return np.flip(np.flip(x).copy())
-
-
-def _repeated(x: Array) -> Array:
-    return np.broadcast_to(x[..., :1], x.shape) if x.ndim and x.shape[-1] else x
-
-
-LAYOUTS: dict[str, Callable[[Array], Array]] = {
-    "read-only": _read_only,
-    "Fortran": lambda x: x.copy(order="F"),
-    "every other entry": _every_other,
-    "backwards": _backwards,
-    "one entry repeated": _repeated,
-}
-
-
-def ownership(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> None:
+def ownership(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """Nothing handed in is written to, and nothing handed out shares memory with anything."""
     f, xs = as_function(operation, operation, args, params)
     ts = vectors_like(xs, rng)
@@ -312,13 +338,94 @@ def ownership(operation: Operation, args: Args, params: Params, rng: np.random.G
         assert isinstance(result, np.generic) or result.flags.writeable
         for other in (*xs, *ts, *gs, *results[:i]):
             assert not np.may_share_memory(result, other), "shared memory"
+    return count_of(results)
 
 
-def unrecorded(operation: Operation, args: Args, params: Params, _: np.random.Generator) -> None:
+def independence(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """By one argument alone, used twice in one program, derivatives are those by all together."""
+    f, xs = as_function(operation, operation, args, params)
+    if not xs:
+        return 0
+    i = int(rng.integers(len(xs)))
+
+    def alone(x: Any) -> tuple[Any, ...]:
+        return f(*xs[:i], x, *xs[i + 1 :])
+
+    def twice(x: Any, z: Any) -> tuple[Any, ...]:
+        return (*alone(x), *alone(z))
+
+    ys, pullback = vjp(f, *xs)
+    gs, more_gs = vectors_like(ys, rng), vectors_like(ys, rng)
+    gradients = vjp(twice, xs[i], xs[i])[1]((*gs, *more_gs))
+    expected = (pullback(gs)[i], pullback(more_gs)[i])
+    assert_close(gradients, expected, ROUNDING, "gradients of two uses")
+    t, more_t = vectors_like([xs[i], xs[i]], rng)
+    _, tangents = jvp(twice, (xs[i], xs[i]), (t, more_t))
+    moves = [
+        tuple(d if k == i else np.zeros_like(x) for k, x in enumerate(xs)) for d in (t, more_t)
+    ]
+    separate = [dy for ts in moves for dy in jvp(f, tuple(xs), ts)[1]]
+    assert_close(tangents, separate, ROUNDING, "tangents of two uses")
+    return count_of(gradients)
+
+
+def leaves(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """``.backward()`` adds the gradient to a leaf each time, whatever arrays are written to."""
+    f, xs = as_function(operation, operation, args, params)
+    if not xs:
+        return 0
+    i = int(rng.integers(len(xs)))
+    ys, pullback = vjp(f, *xs)
+    gs = vectors_like(ys, rng)
+    leaf = tensor(xs[i], requires_grad=True)
+    constants = [x.copy() for x in xs]
+    results = f(*constants[:i], leaf, *constants[i + 1 :])
+    for x in constants:
+        x[...] = 7
+    for y, g in zip(results, gs, strict=True):
+        if isinstance(y, Tensor) and y.requires_grad:
+            y.backward(g, retain_graph=True)
+            y.backward(g, retain_graph=True)
+    found = np.zeros_like(xs[i]) if leaf.grad is None else leaf.grad.numpy()
+    return assert_close([found], [2 * pullback(gs)[i]], ROUNDING, "gradient of a leaf")
+
+
+def linearity(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """A gradient is linear in the cotangent, zero for zero, and the same each time."""
+    f, xs = as_function(operation, operation, args, params)
+    ys, pullback = vjp(f, *xs)
+    one, other = vectors_like(ys, rng), vectors_like(ys, rng)
+    combined = pullback(tuple(a + 3 * b for a, b in zip(one, other, strict=True)))
+    first = pullback(one)
+    separate = tuple(a + 3 * b for a, b in zip(first, pullback(other), strict=True))
+    assert_close(combined, separate, ROUNDING, "gradient for a sum of cotangents")
+    nothing = pullback(tuple(np.zeros_like(y) for y in ys))
+    assert_same(nothing, [np.zeros_like(x) for x in xs], "gradient for a cotangent of zeros")
+    assert_same(pullback(one), first, "gradient for the same cotangent again")
+    return count_of(xs)
+
+
+def isolation(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """What a rule returns has the shape of its argument, or of what that was broadcast to."""
+    assert isinstance(operation, Primitive)
+    y = recorded(operation, args, params)
+    (g,) = vectors_like([y.numpy()], rng)
+    found = pulled_by_rules(y, g)
+    for argnum, raw in found.items():
+        shape = np.shape(args[argnum])
+        assert fits(raw.shape, shape, y.shape), (
+            f"the rule of argument {argnum} returns the shape {raw.shape} for an argument of shape"
+            f" {shape} and a result of shape {y.shape}"
+        )
+    return count_of(list(found.values()))
+
+
+def unrecorded(operation: Operation, args: Args, params: Params, _: np.random.Generator) -> int:
     """The results of a constant operation remember nothing of its arguments."""
     record = tuple(tensor(arg, requires_grad=True) if _is_variable(arg) else arg for arg in args)
     for y in flatten(operation(*record, **params))[0]:
         assert not isinstance(y, Tensor) or not y.requires_grad, f"{y!r} is recorded"
+    return count_of([arg for arg in args if _is_variable(arg)])
 
 
 # ---- which law is about what --------------------------------------------------------------------
@@ -331,13 +438,14 @@ class Law:
     """A law, the kinds of operation it is about, and the entries it is tried on.
 
     Where dtypes are both real and complex, each argument has one of them, if the operation takes
-    complex numbers at all.
+    complex numbers at all. What is essential must have something to compare.
     """
 
-    holds: Callable[[Operation, Args, Params, np.random.Generator], None]
+    holds: Callable[[Operation, Args, Params, np.random.Generator], int]
     kinds: frozenset[str] = SMOOTH
     dtypes: tuple[str, ...] = ("f8", "c16")
     integers: bool = False
+    essential: bool = False
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -345,16 +453,21 @@ class Law:
 
 
 ALL = (
-    Law(value, SMOOTH | {"constant"}, ("f8", "f4", "c16")),
+    Law(value, SMOOTH | {"constant"}, ("f8", "f4", "c16"), essential=True),
+    Law(slope, essential=True),
     Law(adjoint),
-    Law(slope),
-    Law(second_adjoint),
     Law(second_slope),
+    Law(second_adjoint),
+    Law(second_modes),
     Law(exact, frozenset({"linear", "bilinear"}), integers=True),
     Law(spaces, dtypes=("f8", "f4", "c16", "c8")),
     Law(precision, dtypes=("f4", "c8")),
     Law(layouts),
     Law(ownership),
+    Law(independence),
+    Law(leaves),
+    Law(linearity),
+    Law(isolation, SMOOTH - {"composite"}),
     Law(unrecorded, frozenset({"constant"})),
 )
 LAWS: dict[str, Law] = {law.name: law for law in ALL}
@@ -372,10 +485,18 @@ def takes_complex(operation: Operation) -> bool:
     return True
 
 
-def check(law: Law, operation: Operation, draw: NumberDraw) -> None:
-    """Draw a case for an operation and raise AssertionError unless the law holds."""
+def draw_case(law: Law, operation: Operation, draw: NumberDraw) -> Case:
+    """Draw a case to try a law on."""
     real = tuple(dtype for dtype in law.dtypes if np.dtype(dtype).kind != "c")
     draw.dtypes = law.dtypes if takes_complex(operation) else real
     draw.integers = law.integers
-    args, params = operation.samples(draw)
-    law.holds(operation, args, params, draw.rng)
+    return operation.samples(draw)
+
+
+def check(law: Law, operation: Operation, draw: NumberDraw) -> int:
+    """Draw a case for an operation; raise AssertionError unless the law holds.
+
+    Returns how many entries were compared.
+    """
+    args, params = draw_case(law, operation, draw)
+    return law.holds(operation, args, params, draw.rng)

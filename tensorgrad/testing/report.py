@@ -126,7 +126,7 @@ class Finding:
             details.append(f"{self.kinks} at a kink")
         if self.unchecked:
             details.append(f"{self.unchecked} unchecked, below what rounding lets one see")
-        if self.method and self.compared:
+        if self.bound:
             details.append(f"bound {self.bound:.1g}")
         lines = [f"{self.verdict.value:12} {self.aspect}"]
         if details:
@@ -158,6 +158,12 @@ class Report:
         Where the rule is defined, as ``file:line``.
     rerun
         What to type to see it again.
+    files
+        What was written about it.
+    replay
+        A script that raises it again.
+    drawing
+        The graph in the language of Graphviz, wrong gradients marked.
     """
 
     subject: str
@@ -166,7 +172,9 @@ class Report:
     predicate: str = ""
     rule: str = ""
     rerun: str = ""
-    files: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = ()
+    replay: str = field(default="", repr=False)
+    drawing: str = field(default="", repr=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -235,6 +243,11 @@ class GradientError(TensorgradError, AssertionError):
 
     def __init__(self, report: Report) -> None:
         super().__init__(str(report))
+        self.report = report
+
+    def revise(self, report: Report) -> None:
+        """Say something else, as where the files are."""
+        self.args = (str(report),)
         self.report = report
 
 

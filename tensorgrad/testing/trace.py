@@ -28,6 +28,10 @@ class Trace:
     ----------
     values
         The results.
+    inputs
+        The variables that stood for the arguments.
+    ends
+        For each result the node that made it; None for a constant.
     nodes
         The operations and variables they depend on, in creation order.
     branch
@@ -35,6 +39,8 @@ class Trace:
     """
 
     values: tuple[Array, ...]
+    inputs: tuple[Node, ...]
+    ends: tuple[Node | None, ...]
     nodes: tuple[Node, ...]
     branch: Branch
 
@@ -64,14 +70,16 @@ class Trace:
 def trace(f: Function, xs: Sequence[Array]) -> Trace:
     """Run f on variables with these values, and return what it recorded."""
     noted: list[bytes] = []
+    inputs = tuple(Variable(x) for x in xs)
     with watching_branches(lambda result: noted.extend(_marks(result))):
-        ys = f(*(Tensor(x, Variable(x)) for x in xs))
-    nodes = tuple(ancestors({y._node for y in ys if isinstance(y, Tensor) and y._node is not None}))
+        ys = f(*map(Tensor, xs, inputs))
+    ends = tuple(y._node if isinstance(y, Tensor) else None for y in ys)
+    nodes = tuple(ancestors({end for end in ends if end is not None}))
     for node in nodes:
         if node.primitive is not None and node.primitive.branches is not None:
             noted.extend(_marks(node.primitive.branch(node)))
     values = tuple(y._value if isinstance(y, Tensor) else np.asarray(y) for y in ys)
-    return Trace(values, nodes, tuple(noted))
+    return Trace(values, inputs, ends, nodes, tuple(noted))
 
 
 def _is_linear(node: Node) -> bool:

@@ -1,0 +1,239 @@
+"""The laws of one operation, tried on drawn cases, and what the first that does not hold says."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tensorgrad.engine.primitive import NUMPY, REGISTRY, Operation, Primitive
+from tensorgrad.errors import UnsupportedError, explain
+from tensorgrad.testing import diagnosis
+from tensorgrad.testing.draw import HypothesisDraw, NumberDraw, RandomDraw
+from tensorgrad.testing.functions import names_of
+from tensorgrad.testing.laws import LAWS, Law, draw_case
+from tensorgrad.testing.literal import IMPORTS, assignments, case_text
+from tensorgrad.testing.report import Finding, GradientError, Report, Verdict, count
+from tensorgrad.testing.rules import argument_names, location, source_of
+from tensorgrad.testing.run import new_seed, rerun_line
+
+# Cases looked at to see what separates those that fail, and cases tried to find a small one.
+_SURVEYED = 60
+_SHRUNK = 300
+
+
+def registered(function: str, op: Any) -> Operation:
+    """Return the operation that is meant by itself, its name, or a function of NumPy."""
+    if isinstance(op, Operation):
+        return op
+    if isinstance(op, str):
+        operation = REGISTRY.get(op)
+    else:
+        operation = NUMPY.get(op) or next((o for o in REGISTRY.values() if o.fun is op), None)
+    if operation is None:
+        raise UnsupportedError(
+            explain(
+                function,
+                "No such operation is registered.",
+                "Declare it first, or pass check_grad a function.",
+                op=op,
+            )
+        )
+    return operation
+
+
+def law_report(
+    operation: Operation, examples: int, seed: int | None = None, budget: float | None = None
+) -> Report:
+    """Try the laws that are about an operation; stop at the first that does not hold.
+
+    Parameters
+    ----------
+    operation
+        What they are tried on.
+    examples
+        How many cases for each law.
+    seed
+        Where the cases come from; None for new ones.
+    budget
+        After how many seconds to draw no more.
+    """
+    seed = new_seed() if seed is None else seed
+    end = time.monotonic() + (float("inf") if budget is None else budget)
+    report = Report(operation.name)
+    for law in LAWS.values():
+        if operation.kind not in law.kinds:
+            continue
+        compared = tried = 0
+        for number in range(examples):
+            if tried and time.monotonic() > end:
+                break
+            tried += 1
+            case = _Case.drawn(law, operation, RandomDraw((seed, number)))
+            if case.error is not None:
+                return _failed(law, operation, case, seed)
+            compared += case.compared
+        if compared or law.essential:
+            verdict = Verdict.PASS if compared else Verdict.INCONCLUSIVE
+            method = count(tried, "case", "cases")
+            finding = Finding(law.name, verdict, compared=compared, method=method)
+            report = report.with_findings(finding)
+    return report
+
+
+@dataclass
+class _Case:
+    """A case a law was tried on, and what came of it."""
+
+    law: Law
+    operation: Operation
+    args: tuple[Any, ...]
+    params: dict[str, Any]
+    seed: int
+    compared: int = 0
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        try:
+            self.compared = self.law.holds(self.operation, self.args, self.params, rng)
+        except Exception as error:  # a rule that cannot be computed is wrong as well
+            self.error = error
+
+    @classmethod
+    def drawn(cls, law: Law, operation: Operation, draw: NumberDraw) -> "_Case":
+        """Draw a case and try a law on it."""
+        return cls(law, operation, *draw_case(law, operation, draw), draw.integer(0, 99))
+
+    @property
+    def names(self) -> list[str]:
+        """What to call the positional arguments."""
+        if isinstance(self.operation, Primitive):
+            return argument_names(self.operation, len(self.args))
+        return names_of(self.operation.fun, len(self.args))
+
+    def described(self) -> dict[str, Any]:
+        """Return what may separate this case from others."""
+        return diagnosis.describe(self.args, self.params, self.names)
+
+    def replay(self) -> str:
+        """Return Python that tries the law on this case again; nothing where it cannot be told."""
+        module = _module(self.operation)
+        try:
+            case = assignments({"args": self.args, "params": self.params})
+        except UnsupportedError:
+            return ""
+        call = f"check_law({self.operation.name!r}, {self.law.name!r}, args, params, {self.seed})"
+        return (
+            f"{IMPORTS}\nimport {module}\nfrom tensorgrad.testing.lawful import check_law\n\n"
+            f"{case}\n{call}\n"
+        )
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Say what the law says."""
+        if isinstance(self.error, GradientError):
+            return self.error.report.failures
+        message = str(self.error).strip()
+        if not isinstance(self.error, AssertionError):
+            message = f"{type(self.error).__name__}: {message}"
+        return (Finding("", Verdict.FAIL, message),)
+
+
+def check_law(
+    op: Any, law: str, args: tuple[Any, ...], params: dict[str, Any], seed: int = 0
+) -> Report:
+    """Try one law on one case; raise GradientError if it does not hold.
+
+    Parameters
+    ----------
+    op
+        A registered operation, its name, or the function of NumPy it answers for.
+    law
+        The name of a law; see `tensorgrad.testing.laws`.
+    args, params
+        What the operation is called with.
+    seed
+        Of the directions that the law chooses.
+    """
+    operation = registered("check_law", op)
+    case = _Case(LAWS[law], operation, args, params, seed)
+    if case.error is not None:
+        raise GradientError(_report_of(case))
+    return Report(operation.name, (Finding(law, Verdict.PASS, compared=case.compared),))
+
+
+def _failed(law: Law, operation: Operation, case: _Case, seed: int) -> Report:
+    """Report the smallest case for which a law does not hold, and what sets such cases apart."""
+    report = _report_of(_smallest(law, operation, seed) or case)
+    survey = [
+        _Case.drawn(law, operation, RandomDraw((seed, number))) for number in range(_SURVEYED)
+    ]
+    predicate = diagnosis.separating(
+        [one.described() for one in survey if one.error is not None],
+        [one.described() for one in survey if one.error is None],
+    )
+    rerun = rerun_line(seed) or f"check_op({operation.name!r}, seed={seed})"
+    return replace(report, predicate=predicate or "", rerun=rerun)
+
+
+def _report_of(case: _Case) -> Report:
+    values = dict(zip(case.names, case.args, strict=True)) | case.params
+    findings = [
+        replace(finding, aspect=f"{case.law.name}: {finding.aspect}".rstrip(": "))
+        for finding in case.findings()
+    ]
+    doc = (case.law.holds.__doc__ or "").partition("\n")[0]
+    findings[0] = replace(findings[0], message=f"{doc}\n{findings[0].message}".strip())
+    return Report(
+        f"{case.operation.name}, law {case.law.name}",
+        tuple(findings),
+        case=case_text(values),
+        rule=_location(case.operation),
+        replay=case.replay(),
+    )
+
+
+def _smallest(law: Law, operation: Operation, seed: int) -> _Case | None:
+    """Let hypothesis look for a small case for which a law does not hold."""
+    try:
+        from hypothesis import HealthCheck, Phase, given, settings
+        from hypothesis import seed as seeded
+        from hypothesis import strategies as st
+    except ImportError:
+        return None
+    smallest: list[_Case] = []
+
+    @seeded(seed)
+    @settings(
+        max_examples=_SHRUNK,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=st.data())
+    def holds(data: Any) -> None:
+        case = _Case.drawn(law, operation, HypothesisDraw(data))
+        if case.error is not None:
+            smallest[:] = [case]
+            raise AssertionError
+
+    with suppress(Exception):  # how hypothesis came to it is not of interest
+        holds()
+    return smallest[0] if smallest else None
+
+
+def _location(operation: Operation) -> str:
+    if isinstance(operation, Primitive):
+        return location(operation, 0)
+    return source_of(operation.fun)
+
+
+def _module(operation: Operation) -> str:
+    """Return the module that declares an operation, as far as its functions tell."""
+    functions = [operation.fun]
+    if isinstance(operation, Primitive):
+        rules = [rule for mode in operation.rules.values() for rule in mode if rule is not None]
+        functions = [*(rule.formula for rule in rules), operation.fun]
+    return next((f.__module__ for f in functions if getattr(f, "__module__", None)), "tensorgrad")
