@@ -63,31 +63,44 @@ class Expectation:
     whole: bool
 
     @classmethod
+    def along(cls, subject: Subject, directions: Array, *, whole: bool = False) -> "Expectation":
+        """Find the derivatives along the rows of a matrix, in units of the sizes of the entries."""
+        directions = directions * subject.scale
+        return cls(subject, directions, [slope(subject, t) for t in directions], whole)
+
+    @classmethod
     def of(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
         """Choose directions: all entries if they are few, else random, single and sparse ones."""
         n = subject.x.size
         doubt_the_graph(subject, rng.normal(size=n) * subject.scale)
         if n <= WHOLE:
             return cls.by_entries(subject)
-        single = np.zeros((8, n))
-        single[np.arange(8), rng.choice(n, 8, replace=False)] = 1
         sparse = rng.normal(size=(1, n)) * (rng.random((1, n)) < 0.1)
-        directions = np.concatenate([rng.normal(size=(3, n)), single, sparse]) * subject.scale
-        return cls(subject, directions, [slope(subject, t) for t in directions], whole=False)
+        rows = [rng.normal(size=(3, n)), _single(n, rng.choice(n, 8, replace=False)), sparse]
+        return cls.along(subject, np.concatenate(rows))
 
     @classmethod
-    def along(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
+    def brief(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
         """Choose two directions: one of all entries, one of a single entry."""
         n = subject.x.size
-        directions = np.stack([rng.normal(size=n), np.eye(1, n, rng.integers(n))[0]])
-        directions = directions * subject.scale
-        return cls(subject, directions, [slope(subject, t) for t in directions], whole=False)
+        rows = [rng.normal(size=(1, n)), _single(n, rng.integers(n, size=1))]
+        return cls.along(subject, np.concatenate(rows))
+
+    @classmethod
+    def across(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
+        """Choose directions that lead away from a kink between the axes.
+
+        What is right along each axis need not be right in between: entries that tie, and all count
+        in full, show best where all of them grow.
+        """
+        n = subject.x.size
+        rows = [np.abs(rng.normal(size=(1, n))), rng.normal(size=(3, n))]
+        return cls.along(subject, np.concatenate(rows))
 
     @classmethod
     def by_entries(cls, subject: Subject) -> "Expectation":
         """Vary each entry by itself."""
-        directions = np.diag(subject.scale)
-        return cls(subject, directions, [slope(subject, t) for t in directions], whole=True)
+        return cls.along(subject, np.eye(subject.x.size), whole=True)
 
     @property
     def method(self) -> str:
@@ -128,6 +141,11 @@ class Expectation:
             return np.zeros(len(self.slopes))
         longest = np.max(np.abs(self.directions), axis=1, initial=0)
         return 16 * self.subject.rounding * np.maximum(1, longest / 16)
+
+
+def _single(n: int, places: Array) -> Array:
+    """Return rows of zeros with a single 1, at these places."""
+    return (np.arange(n) == places[:, np.newaxis]).astype(float)
 
 
 # ---- the comparison -----------------------------------------------------------------------------
@@ -233,8 +251,7 @@ def compare_derivatives(
 
     expectations = [expectation]
     if expectation.whole and expectation.kinks.any():
-        # what is right along each axis need not be right in between: ties that all count in full
-        expectations.append(Expectation.along(subject, rng))
+        expectations.append(Expectation.across(subject, rng))
     findings = []
     for expected in expectations:
         if "rev" in modes:
