@@ -15,7 +15,7 @@ from tensorgrad.conv.geometry import (
     require_fit,
 )
 from tensorgrad.conv.kernels.taps import conv_by_taps
-from tensorgrad.conv.primitive import conv, transposed_kernel
+from tensorgrad.conv.primitive import conv, padded_side, transposed_kernel
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
 from tensorgrad.errors import ShapeError, explain
@@ -132,14 +132,26 @@ def _conv2d(
 
 
 def _draw_arguments(draw: Draw, transposed: bool) -> Case:
-    groups, c, o = draw.choice([1, 2, 3]), draw.integer(1, 2), draw.integer(1, 2)
+    groups, c = draw.choice([1, 2, 3]), draw.integer(1, 2)
+    o = draw.choice([c, 1, 2])  # a mistake in the order of channels is silent where they agree
     kernel = (draw.integer(1, 3), draw.integer(1, 3))
     dilation = draw.choice([(1, 1), (2, 2), (1, 2), (3, 1)])
+    stride = draw.choice([1, 2, (3, 2), (1, 3), (2, 3)])
+    pads = [0, 1, (1, 0), ((0, 1), (1, 2)), "same", "valid"]
+    padding = draw.choice(pads + ([] if transposed else [(2, 3), "full"]))
     spans = tuple(map(dilated, kernel, dilation))
-    # at stride 1, sides that padding by 3 leaves something of
-    sides = tuple((4 if transposed else span) + draw.integer(0, 4) for span in spans)
+    if transposed:  # sides that even at stride 1 the padding leaves something of
+        sides = tuple(4 + draw.integer(0, 2) for _ in spans)
+    else:
+        known = explicit_pads("conv2d", 0 if isinstance(padding, str) else padding, 2)
+        sides = tuple(
+            max(padded_side(draw, span, s) - low - high, 1)
+            for span, s, (low, high) in zip(
+                spans, per_axis("conv2d", "stride", stride, 2), known, strict=True
+            )
+        )
     layout = draw.choice(LAYOUTS)
-    batch = draw.choice([(), (0,), (1,), (2,)])
+    batch = draw.choice([(), (1,), (2,), (2,), (0,)])
     x_channels = (groups * c,)
     if layout == "NCHW":
         x_shape = batch + x_channels + sides
@@ -148,10 +160,9 @@ def _draw_arguments(draw: Draw, transposed: bool) -> Case:
         x_shape = batch + sides + x_channels
         w_shape = kernel + ((groups * c, o) if transposed else (c, groups * o))
     bias = (draw.array((groups * o,)),) if draw.boolean() else ()
-    pads = [0, 1, (1, 0), ((0, 1), (1, 2)), "same", "valid"] + ([] if transposed else ["full"])
     return (draw.array(x_shape), draw.array(w_shape), *bias), {
-        "stride": draw.choice([1, 2, (3, 2), (1, 3)]),
-        "padding": draw.choice(pads),
+        "stride": stride,
+        "padding": padding,
         "dilation": dilation,
         "groups": groups,
         "layout": layout,

@@ -144,20 +144,25 @@ def _wrt_kernel(
 
 
 def draw_conv(draw: Draw) -> Case:
-    """Draw a convolution of 1 to 3 axes, with different parameters along each."""
+    """Draw a convolution of 1 to 3 axes, with different parameters along each.
+
+    Sides are made from what a kernel meets: the stride often leaves a remainder, and the kernel may
+    be as large as the padded input.
+    """
     n = draw.choice([1, 2, 2, 3])
     groups, c, o = draw.choice([1, 2]), draw.integer(1, 2), draw.integer(1, 2)
     axes = range(n)
     kernel = tuple(draw.integer(1, 3) for _ in axes)
-    stride, dilation = (tuple(draw.integer(1, 3) for _ in axes) for _ in "sd")
+    stride = tuple(draw.choice([1, 2, 3, 2, 3]) for _ in axes)
+    dilation = tuple(draw.integer(1, 3) for _ in axes)
     input_dilation = tuple(draw.choice([1, 1, 2]) for _ in axes)
     padding = tuple((draw.integer(-1, 3), draw.integer(-1, 3)) for _ in axes)
     sides = []
-    for k, d, a, (low, high) in zip(kernel, dilation, input_dilation, padding, strict=True):
-        cropped = max(-low, 0) + max(-high, 0)
-        least = next(i for i in count(cropped + 1) if dilated(i, a) + low + high >= dilated(k, d))
-        sides.append(least + draw.integer(0, 4))
-    x = draw.array((draw.integer(0, 2), groups * c, *sides))
+    for k, s, d, a, pads in zip(kernel, stride, dilation, input_dilation, padding, strict=True):
+        met = padded_side(draw, dilated(k, d), s)
+        cropped = max(-pads[0], 0) + max(-pads[1], 0)
+        sides.append(next(i for i in count(cropped + 1) if dilated(i, a) + sum(pads) >= met))
+    x = draw.array((draw.choice([1, 2, 1, 2, 0]), groups * c, *sides))
     w = draw.array((groups * o, c, *kernel))
     return (x, w), {
         "stride": stride,
@@ -166,6 +171,11 @@ def draw_conv(draw: Draw) -> Case:
         "dilation": dilation,
         "groups": groups,
     }
+
+
+def padded_side(draw: Draw, span: int, stride: int) -> int:
+    """Draw a side that a kernel of this span fits into once to three times, and a remainder."""
+    return span + draw.integer(0, 2) * stride + draw.integer(0, stride - 1)
 
 
 conv = bilinear(_conv, _wrt_input, _wrt_kernel, samples=draw_conv, reference=conv_by_taps)

@@ -126,16 +126,31 @@ hypot = elementwise(
 sin = elementwise(np.sin, lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, lambda g, x: -g * np.sin(x))
 tan = elementwise(np.tan, lambda g, ans: g * (1 + ans * ans), domain=UNIT)
-arcsin = elementwise(np.arcsin, lambda g, x: g / np.sqrt(1 - x * x), domain=UNIT)
-arccos = elementwise(np.arccos, lambda g, x: -g / np.sqrt(1 - x * x), domain=UNIT)
+# Of complex numbers, a root jumps on its branch cut, and only the result knows from which side it was
+# continued: so sqrt(1 - x*x) is cos(arcsin(x)), and so on.
+arcsin = elementwise(
+    np.arcsin,
+    lambda g, x, ans: g / (np.cos(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),
+    domain=UNIT,
+)
+arccos = elementwise(
+    np.arccos,
+    lambda g, x, ans: -g / (np.sin(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),
+    domain=UNIT,
+)
 arctan = elementwise(np.arctan, lambda g, x: g / (1 + x * x), domain=UNIT)
 sinh = elementwise(np.sinh, lambda g, x: g * np.cosh(x))
 cosh = elementwise(np.cosh, lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, lambda g, ans: g * (1 - ans * ans), domain=UNIT)
-arcsinh = elementwise(np.arcsinh, lambda g, x: g / np.sqrt(1 + x * x), domain=UNIT)
-# two roots, because in the complex plane sqrt(x*x - 1) is on the wrong branch for Re(x) < 0
+arcsinh = elementwise(
+    np.arcsinh,
+    lambda g, x, ans: g / (np.cosh(ans) if np.iscomplexobj(x) else np.sqrt(1 + x * x)),
+    domain=UNIT,
+)
 arccosh = elementwise(
-    np.arccosh, lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=Domain(1.4, 3.0)
+    np.arccosh,
+    lambda g, x, ans: g / (np.sinh(ans) if np.iscomplexobj(x) else np.sqrt(x * x - 1)),
+    domain=Domain(1.4, 3.0),
 )
 arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x), domain=UNIT)
 deg2rad = elementwise(np.deg2rad, lambda g: g * (np.pi / 180))

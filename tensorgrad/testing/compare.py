@@ -36,6 +36,8 @@ RELATIVE = 1e-10
 ROUNDINGS = 64
 # An entry is checked if its tolerance is less than this part of it.
 RESOLUTION = 0.01
+# Below the smallest normal number, precision gets lost.
+UNDERFLOW = 1e-300
 
 
 # ---- what is expected ---------------------------------------------------------------------------
@@ -163,8 +165,14 @@ class Comparison:
 
     @property
     def known(self) -> Array:
-        """For which numbers there is an expectation."""
-        return np.isfinite(self.low) & np.isfinite(self.high) & np.isfinite(self.tolerance)
+        """For which numbers there is an expectation.
+
+        Where a derivative is infinite, differences find anything: that does not speak against it.
+        """
+        size = np.fmax(np.abs(self.low), np.abs(self.high))
+        vague = ~np.isfinite(self.found) & (self.tolerance > RESOLUTION * size) & (size > 0)
+        finite = np.isfinite(self.low) & np.isfinite(self.high) & np.isfinite(self.tolerance)
+        return finite & ~vague
 
     @property
     def wrong(self) -> Array:
@@ -209,7 +217,8 @@ class Comparison:
             message = f"wrong at {int(wrong.sum())} of {n}"
             if (wrong & self.kink).any():
                 message += "; at a kink, and outside of what lies between the derivatives around it"
-            mismatch = Mismatch(self.found, self.low, self.high, self.tolerance)
+            tolerance = np.where(self.known, self.tolerance, np.inf)
+            mismatch = Mismatch(self.found, self.low, self.high, tolerance)
             hint = diagnosis.pattern(
                 self.found,
                 np.where(self.known, mismatch.expected, np.nan),
@@ -322,7 +331,8 @@ def _products(expectation: Expectation, g: Array, found: Array, noise: Array) ->
     lengths = np.abs(expectation.directions)
     with np.errstate(invalid="ignore"):
         tolerance = (
-            (np.abs(g) * error).sum(1)
+            UNDERFLOW
+            + (np.abs(g) * error).sum(1)
             + expectation.relative * size.sum(1)
             + 8 * lengths @ noise
             + expectation.floor() * total
@@ -381,12 +391,17 @@ def _tangents(expectation: Expectation, found: Array, noise: Array) -> Compariso
     summed = size.sum(0) if expectation.whole else size.max(0) * np.sqrt(expectation.subject.x.size)
     y = expectation.subject.base.y
     tolerance = (
-        error
+        UNDERFLOW
+        + error
         + expectation.relative * size
         + ROUNDINGS * expectation.subject.rounding * summed
         + 8 * noise
         + expectation.floor()[:, np.newaxis] * np.abs(np.where(np.isfinite(y), y, 0))
     )
+    # 0 times the infinite slope along another direction
+    infinite = ~(error <= size + 1e-3 * np.abs(y) + 1e-9).all(0)
+    undefined = ~np.isfinite(found) & infinite
+    tolerance = np.where(undefined, np.inf, tolerance)
     kink = np.broadcast_to(expectation.kinks[:, np.newaxis], found.shape)
     return Comparison(found, low, high, tolerance, kink)
 

@@ -256,6 +256,13 @@ class Slope:
 
 def slope(subject: Subject, t: Array) -> Slope:
     """Return the derivative of a function along a direction, by the first method that applies."""
+    found = _first_that_applies(subject, t)
+    # where the function is not finite, no difference is a derivative
+    error = np.where(np.isfinite(subject.base.y), found.error, np.inf)
+    return replace(found, error=error)
+
+
+def _first_that_applies(subject: Subject, t: Array) -> Slope:
     if subject.graph_is_complete and subject.trace is not None and subject.trace.linear:
         return _by_linearity(subject, t)
     beside = _Beside(subject, t)
@@ -310,12 +317,12 @@ def second_opinion(subject: Subject, t: Array, first: Slope) -> Slope:
         if longer is None or np.any(np.abs(longer - first.low) > first.error):
             return replace(first, error=np.full_like(first.error, np.inf))
     other = beside.central(first=2.0**-10 if first.method == "Richardson" else FIRST)
-    if subject.trace is None:
-        sides = beside.one_sided()
-        if np.any(sides.high - sides.low > 4 * sides.error):
-            return replace(sides, error=sides.error + first.error)
+    sides = beside.one_sided()
+    if np.any(sides.high - sides.low > 4 * sides.error):  # a kink that nobody told of
+        return replace(sides, error=sides.error + first.error)
     apart = np.maximum(first.low - other.high, other.low - first.high)
     unknown = apart > first.error + other.error + 1e-6 * np.abs(first.middle)
+    unknown |= np.isnan(other.low)  # the function is not even defined beside the point
     return replace(first, error=np.where(unknown, np.inf, first.error))
 
 

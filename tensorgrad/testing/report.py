@@ -48,8 +48,9 @@ class Mismatch:
 
     @property
     def wrong(self) -> Array:
-        """Which entries are wrong."""
-        return ~within(self.found, self.low, self.high, self.tolerance)
+        """Which entries are wrong: there is an expectation, and they do not meet it."""
+        known = np.isfinite(self.low) & np.isfinite(self.high) & np.isfinite(self.tolerance)
+        return known & ~within(self.found, self.low, self.high, self.tolerance)
 
     def table(self) -> str:
         """List the wrong entries: index, found, expected, ratio."""
