@@ -44,8 +44,6 @@ Mode = Literal["rev", "fwd"]
 MODES: tuple[Mode, ...] = ("rev", "fwd")
 # How many units of single precision a gradient may lose, beside what its condition costs.
 SINGLE_ROUNDINGS = 256
-# Entries of an array that a report prints.
-LONGEST = 200
 
 
 def check_grad(
@@ -543,20 +541,4 @@ def _same(some: Sequence[Array], others: Sequence[Array]) -> bool:
 
 
 def _case(arrays: Arrays) -> str:
-    return "\n".join(
-        f"{name} = {literal(x)}" for name, x in zip(arrays.names, arrays.values, strict=True)
-    )
-
-
-def literal(x: Array) -> str:
-    """Write an array as Python evaluates it, exactly.
-
-    >>> literal(np.array([1.0, 0.1], np.float32))
-    'np.array([1.0, 0.1], dtype=np.float32)'
-    """
-    if x.size > LONGEST:
-        return f"... # {_space(x)}"
-    entries = np.asarray(x).tolist()
-    dtype = "" if x.dtype in (float, complex) else f", dtype=np.{x.dtype}"
-    empty = f".reshape({x.shape})" if not x.size else ""
-    return f"np.array({entries!r}{dtype}){empty}"
+    return case_text(dict(zip(arrays.names, arrays.values, strict=True)))
