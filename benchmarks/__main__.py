@@ -4,7 +4,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import conv, ops, report
+from benchmarks import conv, gradient_checks, ops, report
 from benchmarks.libraries import LIBRARIES
 from benchmarks.measure import Case, measure, workers
 
@@ -28,7 +28,7 @@ them.
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     installed = [name for name, cls in LIBRARIES.items() if find_spec(cls.package)]
-    parser.add_argument("--only", choices=("conv", "ops"), help="measure one cost")
+    parser.add_argument("--only", choices=("conv", "ops", "checks"), help="measure one cost")
     parser.add_argument(
         "--libraries",
         nargs="+",
@@ -46,19 +46,24 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     cases: list[Case] = []
-    if options.only != "conv":
+    if options.only in (None, "ops"):
         cases.append(ops.Chain())
-    if options.only != "ops":
+    if options.only in (None, "conv"):
         cases.extend(conv.layers(options.quick))
-    with workers(options.libraries, options.threads) as pools:
-        outcomes, remark = measure(
-            pools, cases, options.rounds, budget=0.01 if options.quick else 0.1
-        )
-    machine = report.machine(options.libraries, options.threads, options.rounds)
-    parts = [PREFACE.format(machine=f"{machine} {remark}", base=options.libraries[0])]
-    for title in dict.fromkeys(case.table for case in cases):
-        rows = {case: by for case, by in outcomes.items() if case.table == title}
-        parts.append(report.table(title, rows, options.libraries) + "\n")
+    parts = []
+    if cases:
+        with workers(options.libraries, options.threads) as pools:
+            outcomes, remark = measure(
+                pools, cases, options.rounds, budget=0.01 if options.quick else 0.1
+            )
+        machine = report.machine(options.libraries, options.threads, options.rounds)
+        parts.append(PREFACE.format(machine=f"{machine} {remark}", base=options.libraries[0]))
+        for title in dict.fromkeys(case.table for case in cases):
+            rows = {case: by for case, by in outcomes.items() if case.table == title}
+            parts.append(report.table(title, rows, options.libraries) + "\n")
+    if options.only in (None, "checks"):
+        packages = [LIBRARIES[name].package for name in options.libraries]
+        parts.append(gradient_checks.tables(packages, quick=options.quick))
     text = "\n".join(parts)
     print(text)
     if options.output:

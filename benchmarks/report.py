@@ -30,7 +30,7 @@ def machine(libraries: Iterable[str], threads: int, rounds: int) -> str:
     )
 
 
-def _row(cells: Iterable[str]) -> str:
+def row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -54,13 +54,13 @@ def _rows(
                 ratios[library].append(ratio)
                 cell += f" ({ratio:.2f})"
             cells.append(cell)
-        yield _row([run, case.name, *cells])
+        yield row([run, case.name, *cells])
     if len(outcomes) > 1 and len(libraries) > 1:
         means = (
             f"({geometric_mean(ratios[name]):.2f}) of {len(ratios[name])}" if ratios[name] else ""
             for name in libraries
         )
-        yield _row([run, "**geometric mean**", *means])
+        yield row([run, "**geometric mean**", *means])
 
 
 def _remarks(outcomes: dict[Case, dict[str, Outcome]], libraries: Sequence[str]) -> Iterator[str]:
@@ -82,8 +82,8 @@ def table(title: str, outcomes: dict[Case, dict[str, Outcome]], libraries: Seque
     """One table: the time of each library, and in brackets its ratio to the first."""
     lines = [
         f"## {title}\n",
-        _row(["pass", "case", *libraries]),
-        _row(["---", "---", *("---:" for _ in libraries)]),
+        row(["pass", "case", *libraries]),
+        row(["---", "---", *("---:" for _ in libraries)]),
         *_rows("forward", outcomes, libraries),
         *_rows("forward+backward", outcomes, libraries),
         *_remarks(outcomes, libraries),

@@ -1,6 +1,7 @@
 """The laws of one operation, tried on drawn cases, and what the first that does not hold says."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +13,12 @@ from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing import diagnosis
 from tensorgrad.testing.draw import HypothesisDraw, NumberDraw, RandomDraw
 from tensorgrad.testing.functions import names_of
-from tensorgrad.testing.laws import LAWS, Law, draw_case
+from tensorgrad.testing.laws import LAWS, Law, as_function, draw_case
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text
 from tensorgrad.testing.report import Finding, GradientError, Report, Verdict, count
+from tensorgrad.testing.reproduce import drawing
 from tensorgrad.testing.rules import argument_names, location, source_of
-from tensorgrad.testing.run import new_seed, rerun_line
+from tensorgrad.testing.run import new_seed, options, rerun_line
 
 # Cases looked at to see what separates those that fail, and cases tried to find a small one.
 _SURVEYED = 60
@@ -62,14 +64,17 @@ def law_report(
     seed = new_seed() if seed is None else seed
     end = time.monotonic() + (float("inf") if budget is None else budget)
     report = Report(operation.name)
+    in_time, drawn = True, 0
     for law in LAWS.values():
         if operation.kind not in law.kinds:
             continue
         compared = tried = 0
         for number in range(examples):
-            if tried and time.monotonic() > end:
+            in_time = time.monotonic() <= end
+            if tried and not in_time:
                 break
             tried += 1
+            drawn += 1
             case = _Case.drawn(law, operation, RandomDraw((seed, number)))
             if case.error is not None:
                 return _failed(law, operation, case, seed)
@@ -79,6 +84,8 @@ def law_report(
             method = count(tried, "case", "cases")
             finding = Finding(law.name, verdict, compared=compared, method=method)
             report = report.with_findings(finding)
+    if not in_time:
+        options().tell(f"{operation.name}: budget spent after {count(drawn, 'case', 'cases')}")
     return report
 
 
@@ -129,6 +136,11 @@ class _Case:
             f"{IMPORTS}\nimport {module}\nfrom tensorgrad.testing.lawful import check_law\n\n"
             f"{case}\n{call}\n"
         )
+
+    def drawing(self, findings: Sequence[Finding]) -> str:
+        """Return the graph of the operation, the wrong gradients marked."""
+        f, xs = as_function(self.operation, self.operation, self.args, self.params)
+        return drawing(f, xs, [f"x{i}" for i in range(len(xs))], findings)
 
     def findings(self) -> tuple[Finding, ...]:
         """Say what the law says."""
@@ -191,6 +203,7 @@ def _report_of(case: _Case) -> Report:
         case=case_text(values),
         rule=_location(case.operation),
         replay=case.replay(),
+        drawing=case.drawing(findings),
     )
 
 

@@ -1,11 +1,12 @@
 """The drawing of a graph in DOT, the language of Graphviz.
 
 Leaves are blue ellipses and operations grey boxes; an output has a double border and says so; a
-constant is the small word ``const``. Fills carry their own dark text, and lines and labels are
+constant is the small word ``const``. A node with a note has a thick red border and ends with the
+note. Fills carry their own dark text, and lines and labels are
 mid-grey, so the picture reads on light and dark pages; no meaning is in the colour alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tensorgrad.visualize.node import CONST, GraphNode
 
@@ -40,6 +41,7 @@ DEFAULTS = {
 }
 LEAF = {"shape": "ellipse", "style": "filled", "fillcolor": "#bfdcf2", "color": "#2f7fb8"}
 OUTPUT = {"peripheries": "2", "penwidth": "1.6", "fillcolor": "#fbdca6", "color": "#b8720a"}
+NOTED = {"color": "#c62828", "penwidth": "3", "fillcolor": "#f7c6c5"}
 CONSTANT = {
     "label": CONST,
     "shape": "plaintext",
@@ -52,12 +54,19 @@ CONSTANT = {
 }
 
 
-def dot_lines(nodes: Sequence[GraphNode]) -> Iterator[str]:
-    """Write the statements of the drawing, one a line, without the braces around them."""
+def dot_lines(nodes: Sequence[GraphNode], notes: Mapping[int, str]) -> Iterator[str]:
+    """Write the statements of the drawing, one a line, without the braces around them.
+
+    ``notes`` are by the number of the node that they mark.
+    """
     for subject, attributes in DEFAULTS.items():
         yield _statement(subject, attributes)
     for node in nodes:
-        yield _statement(f"n{node.number}", {"label": _label(node), **_look(node)})
+        note = notes.get(node.number)
+        label, look = _label(node), _look(node)
+        if note is not None:
+            label, look = f"{label}\n{note}", look | NOTED
+        yield _statement(f"n{node.number}", {"label": label, **look})
         roles_matter = len(node.inputs) > 1 and node.op not in SYMMETRIC
         for place, (source, argument) in enumerate(zip(node.inputs, node.arguments, strict=True)):
             tail = f"n{source}"

@@ -1,6 +1,6 @@
 """Graph: what was recorded, as plain data that can show itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -46,11 +46,14 @@ class Graph:
         """Return the listing: one line a node, each name defined before it is used."""
         return listing(self.nodes, self.outputs)
 
-    def to_dot(self) -> str:
-        """Return the drawing as the source text of Graphviz, the same in every run."""
-        return "".join(["digraph {\n", *dot_lines(self.nodes), "}\n"])
+    def to_dot(self, notes: Mapping[int, str] | None = None) -> str:
+        """Return the drawing as the source text of Graphviz, the same in every run.
 
-    def to_graphviz(self) -> Any:
+        ``notes`` are shown in the nodes with these numbers, which are marked in red.
+        """
+        return "".join(["digraph {\n", *dot_lines(self.nodes, notes or {}), "}\n"])
+
+    def to_graphviz(self, notes: Mapping[int, str] | None = None) -> Any:
         """Return the drawing as a ``graphviz.Digraph`` with the source of `to_dot`.
 
         Rendering that needs the ``dot`` program; making it does not.
@@ -77,7 +80,7 @@ class Graph:
                     "Install it with: python -m pip install graphviz, or use to_dot().",
                 )
             ) from error
-        return Digraph(body=dot_lines(self.nodes))
+        return Digraph(body=dot_lines(self.nodes, notes or {}))
 
     def __len__(self) -> int:
         return len(self.nodes)
