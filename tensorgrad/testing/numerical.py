@@ -17,6 +17,7 @@ complex numbers as pairs. A derivative along a direction is found by the first m
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,12 +30,15 @@ FIRST = 2.0**-2
 LAST = 2.0**-26
 # Columns of an extrapolation: more would bring in steps that were far too long.
 COLUMNS = 6
-# An extrapolation ends where its relative error is this; else after so many levels without any
-# improvement, but not before steps are so short: functions may vary fast.
+# An extrapolation ends where its relative error is this, or rounding outweighs it; after so many
+# levels without improvement, and when steps are so short, a larger error will do.
 CONVERGED = 1e-10
 PATIENCE = 3
 LONG = 2.0**-14
+ROUGHLY = 1e-4
 COMPLEX_STEP = 2.0**-70
+# Spacings of points, in which steps of rounding errors show.
+WIDE = (2.0**-10, 2.0**-7)
 # An error bound is this many times the error that was estimated.
 SAFETY = 20.0
 
@@ -152,8 +156,25 @@ class Subject:
         self.base = Point(self.codomain.pack(values), self.trace.branch if self.trace else None)
         self.rounding = self.trace.rounding if self.trace else _coarsest([*xs, *values])
         self.scale = _scale(self.x)
-        self.noise = self._noise()
+        self._looked_closer = False
         self.graph_is_complete = self.trace is not None and bool(self.trace.nodes)
+
+    @cached_property
+    def sizes(self) -> Array:
+        """How large each entry of the result is, as far as rounding is concerned.
+
+        Both parts of a complex number are as large as it is. One that is exactly zero may be what
+        is left of terms as large as the argument.
+        """
+        ys = self.codomain.unpack(np.where(np.isfinite(self.base.y), self.base.y, 0))
+        whole = [np.abs(y) for y in ys]
+        sizes = self.codomain.pack(
+            [
+                y + 1j * y if dtype.kind == "c" else y
+                for y, dtype in zip(whole, self.codomain.dtypes, strict=True)
+            ]
+        )
+        return np.where(sizes == 0, np.max(self.scale, initial=0), sizes)
 
     def at(self, x: Array) -> Point:
         """Evaluate the function; nothing finite where it raises."""
@@ -199,33 +220,59 @@ class Subject:
             return None
         return y.imag / h if np.iscomplexobj(y) else np.zeros_like(y)
 
-    def perturbed(self, seed: int) -> Array:
-        """Return x with every entry moved by a few units of rounding.
+    def noise_of(
+        self, function: Callable[[Array], Array], value: Array, spacings: Sequence[float] = (LAST,)
+    ) -> Array:
+        """Return how uncertain rounding makes each entry of a function of the argument.
 
-        Without a trace nobody would know if this broke a tie: then all move together.
-        """
-        if self.trace is None:
-            moves = np.full(self.x.size, (-1) ** seed)
-        else:
-            moves = np.random.default_rng(seed).integers(-1, 2, self.x.size)
-        return self.x * (1 + 4 * self.rounding * moves)
-
-    def _noise(self) -> Array:
-        """Return how uncertain rounding makes each entry of the result.
-
-        Over a few points close together, third differences of a smooth function vanish, and those
-        of its rounding errors do not (Hamming, 1971; More and Wild, 2011). The calmer side counts:
-        the other may be that of a kink.
+        Over a few points close together, differences of fifth order of what is smooth vanish, and
+        those of its rounding errors do not (Hamming, 1971; More and Wild, 2011). Rounding errors
+        may come in steps, as those of 1 + exp(-x), which only wider spacings show: there,
+        differences count if they do not vanish with the spacing.
         """
         t = np.random.default_rng(0).choice([-1.0, 1.0], self.x.size) * self.scale
-        sides = []
-        for side in (LAST, -LAST):
-            points = [self.base, *(self.at(self.x + k * side * t) for k in range(1, 6))]
-            if all(point.continues(points[1]) for point in points[1:]):
-                sides.append(np.abs(np.diff([p.y for p in points], 3, axis=0)).max(0) / 2)
-        noise = np.min(sides, axis=0) if sides else np.zeros_like(self.base.y)
-        noise = np.where(np.isfinite(noise), noise, 0)
-        return self.rounding * np.abs(np.where(np.isfinite(self.base.y), self.base.y, 0)) + noise
+        noise = np.zeros_like(value)
+        for spacing in spacings:
+            sides = [
+                rough
+                for side in (spacing, -spacing)
+                if (rough := self._roughness(function, value, side * t)) is not None
+            ]
+            if sides:  # without a trace, one of them may be that of a kink
+                found = np.min(sides, axis=0) if self.trace is None else np.max(sides, axis=0)
+                noise = np.fmax(noise, np.where(np.isfinite(found), found, 0))
+        return noise
+
+    def _roughness(
+        self, function: Callable[[Array], Array], value: Array, step: Array
+    ) -> Array | None:
+        """Return differences of fifth order over points a step apart; None across a kink."""
+
+        def differences(step: Array) -> Array | None:
+            xs = [self.x + k * step for k in range(1, 8)]
+            if self.trace is not None and not all(self.at(x).continues(self.base) for x in xs):
+                return None
+            # rounding errors of size 1 have differences of about sqrt(252) = 16
+            return np.abs(np.diff([value, *map(function, xs)], 5, axis=0)).max(0) / 8
+
+        wide = differences(step)
+        if wide is None or np.max(np.abs(step / self.scale)) <= LAST:
+            return wide
+        near = differences(step / 2)
+        return None if near is None else np.where(wide > 8 * near, near, wide)
+
+    @cached_property
+    def noise(self) -> Array:
+        """How uncertain rounding makes each entry of the result."""
+        rounding = self.rounding * np.abs(np.where(np.isfinite(self.base.y), self.base.y, 0))
+        return rounding + self.noise_of(lambda x: self.at(x).y, self.base.y)
+
+    def look_closer(self) -> None:
+        """Look for rounding errors that only wider spacings show."""
+        if not self._looked_closer:
+            wide = self.noise_of(lambda x: self.at(x).y, self.base.y, WIDE)
+            self.noise = np.fmax(self.noise, wide)
+            self._looked_closer = True
 
 
 def _coarsest(values: Sequence[Array]) -> float:
@@ -299,11 +346,15 @@ def doubt_the_graph(subject: Subject, t: Array) -> None:
     where all that it recorded is.
     """
     found = slope(subject, t)
-    if found.method in {"linear", "complex step"}:
-        other = _Beside(subject, t).central()
-        apart = np.abs(found.middle - other.middle)
-        if np.any(apart > found.error + other.error + 1e-6 * np.abs(found.middle)):
-            subject.graph_is_complete = False
+    if found.method in {"linear", "complex step"} and _contradicts(subject, t, found):
+        subject.look_closer()
+        subject.graph_is_complete = not _contradicts(subject, t, found)
+
+
+def _contradicts(subject: Subject, t: Array, found: Slope) -> bool:
+    other = _Beside(subject, t).central()
+    apart = np.abs(found.middle - other.middle)
+    return bool(np.any(apart > found.error + other.error + 1e-6 * np.abs(found.middle)))
 
 
 def _by_linearity(subject: Subject, t: Array) -> Slope:
@@ -334,6 +385,9 @@ def second_opinion(subject: Subject, t: Array, first: Slope) -> Slope:
         return replace(
             first, low=np.fmin(first.low, other.low), high=np.fmax(first.high, other.high)
         )
+    subject.look_closer()
+    if first.method != "complex step":
+        first = slope(subject, t)  # whose error may be greater now
     other = beside.central(first=2.0**-10 if first.method == "Richardson" else FIRST)
     sides = beside.one_sided()
     if np.any(sides.high - sides.low > 4 * sides.error):  # a kink that nobody told of
@@ -369,6 +423,7 @@ class _Beside:
         self.line = subject.along(t)
         base = subject.base
         # which side has a formula of its own at the shortest step; without branches none has
+        self.least = subject.rounding * (subject.sizes + np.max(np.abs(t), initial=0))
         self.kink = bool(base.branch) and any(
             self.line(side * LAST).branch != base.branch for side in (1, -1)
         )
@@ -384,7 +439,7 @@ class _Beside:
             down = self.line(-h)
             return (up.y - down.y) / (2 * h) if down.continues(base) else None
 
-        found = extrapolate(difference, noise, 4.0, first)
+        found = extrapolate(difference, noise, self.least, 4.0, first)
         if found is None:
             return self.one_sided()
         return Slope(found[0], found[0], SAFETY * found[1], "Richardson")
@@ -409,12 +464,13 @@ class _Beside:
             there = self.line(side * h)
             return (there.y - base.y) / (side * h) if there.continues(nearest) else None
 
-        return extrapolate(difference, noise, 2.0)
+        return extrapolate(difference, noise, self.least, 2.0)
 
 
 def extrapolate(
     difference: Callable[[float], Array | None],
     noise: Array,
+    least: Array,
     growth: float,
     first: float = FIRST,
 ) -> tuple[Array, Array] | None:
@@ -426,6 +482,9 @@ def extrapolate(
         The quotient for a step h; None if h is too long.
     noise
         The rounding error of the function, entry by entry.
+    least
+        The error where the function never changed: that does not tell how small a change it would
+        show.
     growth
         By how much halving h divides the leading term of the error: 4 for central differences, 2
         for one-sided ones.
@@ -434,16 +493,22 @@ def extrapolate(
     """
     best: Array | None = None
     error = np.full_like(noise, np.inf)
-    greatest = np.zeros_like(noise)
+    greatest, stair = np.zeros_like(noise), np.zeros_like(noise)
+    least_seen = np.full_like(noise, np.inf)
+    chosen = np.full_like(noise, first)
     row: list[Array] = []
     waited = 0
     h = first
-    while h >= LAST and (waited < PATIENCE or h > LONG):
+    while h >= LAST:
         quotient = difference(h)
         if quotient is None:
             row = []
         else:
-            greatest = np.fmax(greatest, np.abs(quotient) * h)
+            change_of_f = np.abs(quotient) * h
+            greatest = np.fmax(greatest, change_of_f)
+            # a step without a change, after one with: the function goes in steps, of that height
+            stair = np.where((change_of_f == 0) & np.isfinite(least_seen), least_seen, stair)
+            least_seen = np.fmin(least_seen, np.where(change_of_f > 0, change_of_f, np.inf))
             with np.errstate(all="ignore"):
                 previous, row = row, [quotient]
                 improved = False
@@ -457,13 +522,14 @@ def extrapolate(
                     improved = improved or bool(np.any(change < 0.5 * error))
                     best = np.where(better, finer, best)
                     error = np.where(better, change, error)
+                    chosen = np.where(better, h, chosen)
             waited = 0 if improved or len(row) < 3 else waited + 1
-            if waited and np.all(error <= np.fmax(CONVERGED * np.abs(best), 8 * noise / h)):
+            enough = CONVERGED if waited < PATIENCE or h > LONG else ROUGHLY
+            if waited and np.all(error <= np.fmax(enough * np.abs(best), 8 * noise / h)):
                 break
         h /= 2
     if best is None:
         return None
-    # Values that never change do not tell how small a change they would show; and where rounding of
-    # the argument moves the result about as much as steps do, differences tell nothing.
-    error = np.where(greatest == 0, np.fmax(error, np.finfo(float).eps), error)
+    error = np.where(greatest == 0, np.fmax(error, least), error + 2 * stair / chosen)
+    # where rounding moves the result about as much as steps do, differences tell nothing
     return best, np.where((greatest > 0) & (noise > 0.02 * greatest), np.inf, error)

