@@ -82,7 +82,6 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 
 def _operations(pattern: str) -> list[tuple[str, Any]]:
-    import tensorgrad  # noqa: F401  (fills the registry)
     from tensorgrad.engine.primitive import REGISTRY
 
     return [(name, REGISTRY[name]) for name in sorted(REGISTRY) if fnmatchcase(name, pattern)]

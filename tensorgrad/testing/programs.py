@@ -4,6 +4,7 @@ A program is made from the operations' own samples, which are handed a `Draw` th
 computed earlier where it can. So any operation of the registry takes part, a user's too.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -13,17 +14,18 @@ from warnings import catch_warnings
 
 import numpy as np
 
-import tensorgrad as tg
 from tensorgrad.engine.forward import forward
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.primitive import NUMPY, REGISTRY, Binary, Operation, Unary
-from tensorgrad.engine.tensor import Tensor
+from tensorgrad.engine.tensor import Tensor, tensor
 from tensorgrad.testing.draw import GAP, MARGIN, NumberDraw, lies_in
 from tensorgrad.testing.literal import literal
+from tensorgrad.transforms import jvp, vjp
 from tensorgrad.transforms.products import pull_back
 from tensorgrad.transforms.record import record
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import REAL, Array, Domain, Shape
+from tensorgrad.visualize.graph import graph
 
 # Larger values, and those without entries, are results of a program but go into nothing else.
 LARGEST = 48
@@ -213,13 +215,13 @@ class Program:
         GraphError
             If none of its results depends on an input, as those of ``np.sign``.
         """
-        leaves = {f"x{i}": tg.tensor(x, requires_grad=True) for i, x in enumerate(self.inputs)}
+        leaves = {f"x{i}": tensor(x, requires_grad=True) for i, x in enumerate(self.inputs)}
         results = [
-            tg.tensor(y) if not isinstance(y, Tensor) else y for y in self.run(*leaves.values())
+            tensor(y) if not isinstance(y, Tensor) else y for y in self.run(*leaves.values())
         ]
         recorded = [y for y in results if y.requires_grad] or results
         reached = ancestors([y._node for y in recorded if y._node is not None])
-        return tg.graph(*recorded, **{n: x for n, x in leaves.items() if x._node in reached})
+        return graph(*recorded, **{n: x for n, x in leaves.items() if x._node in reached})
 
     def source(self) -> str:
         """Return the program as Python that stands alone, and ends with ``results``."""
@@ -308,7 +310,7 @@ def public_name(operation: Operation) -> str:
     module = getattr(function, "__module__", None) or "numpy"
     if function is not None and module.split(".")[0] == "numpy":
         return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
-    if getattr(tg, operation.name, None) is operation.fun:
+    if getattr(sys.modules.get("tensorgrad"), operation.name, None) is operation.fun:
         return f"tg.{operation.name}"
     return f"REGISTRY[{operation.name!r}]"
 
@@ -680,15 +682,15 @@ def _check_second(program: Program, gs: Sequence[Array], ts: Sequence[Array]) ->
     """Compare Hessian-vector products in two modes with differences of gradients."""
 
     def gradient(*xs: Any) -> Any:
-        return tg.vjp(program.run, *xs)[1](gs)
+        return vjp(program.run, *xs)[1](gs)
 
     def along(*xs: Any) -> Any:
-        slope = tg.jvp(program.run, xs, ts)[1]
+        slope = jvp(program.run, xs, ts)[1]
         return sum(np.sum(np.real(np.conj(g) * dy)) for g, dy in zip(gs, slope, strict=True))
 
-    _, pushed = tg.jvp(gradient, program.inputs, ts)
+    _, pushed = jvp(gradient, program.inputs, ts)
     _require_same_spaces(pushed, program.inputs)
-    pulled = tg.vjp(along, *program.inputs)[1](1.0)
+    pulled = vjp(along, *program.inputs)[1](1.0)
 
     def compare(step: float, tolerance: float) -> None:
         oracle, scale = _central(gradient, program.inputs, ts, step)

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import assume, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from numpy.testing import assert_allclose, assert_array_equal
@@ -355,6 +355,9 @@ def test_gradients_of_two_orders_are_those_of_pytorch(data):
 
     theirs = [torch.tensor(x, requires_grad=True) for x in program.inputs]
     values = program.evaluate(theirs, in_torch)
+    # PyTorch takes x ** 0 for a constant, also where the exponent is differentiated by
+    powers = [step for step in program.steps if step.name == "power"]
+    assume(not any((values[name] == 0).any() for step in powers for name in step.arguments()))
     expected = [values[name] for name in program.sinks]
     ours, pullback = tg.vjp(program.run, *program.inputs)
     for y, e in zip(ours, expected, strict=True):
