@@ -13,7 +13,8 @@ from tensorgrad.engine.primitive import Primitive
 from tensorgrad.engine.space import fit_cotangent
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing.compare import Expectation, compare_derivatives, compare_gradient
+from tensorgrad.testing.compare import compare_derivatives, compare_gradient
+from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, floating, is_variable, names_of, pulled_back
 from tensorgrad.testing.lawful import law_report, registered
 from tensorgrad.testing.literal import case_text
@@ -378,7 +379,7 @@ def _derivatives(
         with np.errstate(all="ignore"):  # infinite derivatives are for the comparison to judge
             subject = Subject(f, xs)
             expectation = Expectation.of(subject, rng)
-            findings = compare_derivatives(subject, expectation, rng, modes, names)
+            findings = compare_derivatives(subject, expectation, rng, names, modes)
             g = rng.normal(size=subject.base.y.size)
             gs = [np.asarray(part) for part in subject.codomain.unpack(g)]
             findings += _single_precision(f, xs, gs, names)

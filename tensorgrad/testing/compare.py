@@ -1,251 +1,99 @@
-"""Whether a derivative is what it should be: expectations, tolerances, and the comparison.
+"""Whether a derivative is what it should be.
 
 The tolerance of an entry is a sum of what is known about both sides. Of the expectation: the bound
-of its error. Of the derivative under test: how much it changes when the arguments change by a few
-units of rounding, and what rounding makes of a sum of terms, which is relative to the sum of their
-sizes, sum |g_i J_ij|. Sizes of arrays do not enter. An entry smaller than a hundred times its
-tolerance is not checked, unless both sides are exactly zero, and the report counts it so.
+of its error. Of the derivative under test: what rounding makes of a sum of terms, which is relative
+to the sum of their sizes, sum |g_i J_ij|, and, where that does not explain a difference, how rough
+the derivative is over points close by. Sizes of arrays do not enter. An entry smaller than a
+hundred times its tolerance is not checked, unless both sides are exactly zero, and the report
+counts it so.
 """
 
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 
 from tensorgrad.testing import diagnosis
-from tensorgrad.testing.numerical import (
-    LAST,
-    WIDE,
-    Slope,
-    Space,
-    Subject,
-    doubt_the_graph,
-    second_opinion,
-    slope,
-)
-from tensorgrad.testing.report import Finding, Mismatch, Verdict, count, within
+from tensorgrad.testing.comparison import Comparison
+from tensorgrad.testing.expectation import ROUNDINGS, Expectation
+from tensorgrad.testing.numerical import LAST, WIDE, Space, Subject
+from tensorgrad.testing.report import Finding, Verdict, count
 from tensorgrad.testing.rounding import disturbed_gradient, disturbed_tangent
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 
-# Up to so many entries, each is varied by itself; else directions are drawn.
-WHOLE = 64
 # Up to so many entries, wrong ones are looked for one by one.
 LOCATED = 2000
-# A sum of products may be off by this much of the sum of their sizes.
-RELATIVE = 1e-10
-# The same in units of rounding, where that is more, or where there is no other error.
-ROUNDINGS = 64
-# An entry is checked if its tolerance is less than this part of it.
-RESOLUTION = 0.01
 # Below the smallest normal number, precision gets lost.
 UNDERFLOW = 1e-300
 
 
-# ---- what is expected ---------------------------------------------------------------------------
-
-
-@dataclass
-class Expectation:
-    """The derivatives of a function along some directions, found numerically.
-
-    Attributes
-    ----------
-    subject
-        The function.
-    directions
-        Rows of a matrix, scaled to the sizes of the entries.
-    slopes
-        The derivative along each.
-    whole
-        Whether they are the entries one by one, and so make up the Jacobian.
-    """
-
-    subject: Subject
-    directions: Array
-    slopes: list[Slope]
-    whole: bool
-
-    @classmethod
-    def along(cls, subject: Subject, directions: Array, *, whole: bool = False) -> "Expectation":
-        """Find the derivatives along the rows of a matrix, in units of the sizes of the entries."""
-        directions = directions * subject.scale
-        return cls(subject, directions, [slope(subject, t) for t in directions], whole)
-
-    @classmethod
-    def of(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
-        """Choose directions: all entries if they are few, else random, single and sparse ones."""
-        n = subject.x.size
-        doubt_the_graph(subject, rng.normal(size=n) * subject.scale)
-        if n <= WHOLE:
-            return cls.by_entries(subject)
-        sparse = rng.normal(size=(1, n)) * (rng.random((1, n)) < 0.1)
-        rows = [rng.normal(size=(3, n)), _single(n, rng.choice(n, 8, replace=False)), sparse]
-        return cls.along(subject, np.concatenate(rows))
-
-    @classmethod
-    def brief(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
-        """Choose two directions: one of all entries, one of a single entry."""
-        n = subject.x.size
-        rows = [rng.normal(size=(1, n)), _single(n, rng.integers(n, size=1))]
-        return cls.along(subject, np.concatenate(rows))
-
-    @classmethod
-    def across(cls, subject: Subject, rng: np.random.Generator) -> "Expectation":
-        """Choose directions that lead away from a kink between the axes.
-
-        What is right along each axis need not be right in between: entries that tie, and all count
-        in full, show best where all of them grow.
-        """
-        n = subject.x.size
-        rows = [np.abs(rng.normal(size=(1, n))), rng.normal(size=(3, n))]
-        return cls.along(subject, np.concatenate(rows))
-
-    @classmethod
-    def by_entries(cls, subject: Subject) -> "Expectation":
-        """Vary each entry by itself."""
-        return cls.along(subject, np.eye(subject.x.size), whole=True)
-
-    @property
-    def method(self) -> str:
-        """How the derivatives were found."""
-        text = " and ".join(dict.fromkeys(s.method for s in self.slopes))
-        return (
-            text if self.whole else f"{text}, {count(len(self.slopes), 'direction', 'directions')}"
+def found_by(
+    comparison: Comparison, aspect: str, method: str, others: Mapping[str, Array] | None = None
+) -> Finding:
+    """Say what came of a comparison; ``others`` are right gradients by other arguments."""
+    checked, wrong = comparison.checked, comparison.wrong
+    compared = int(checked.sum())
+    unchecked = checked.size - compared
+    counts = {
+        "compared": compared,
+        "unchecked": unchecked,
+        "kinks": int((checked & comparison.kink).sum()),
+        "method": method,
+        "bound": comparison.bound,
+    }
+    if wrong.any():
+        n = count(checked.size, "entry", "entries")
+        message = f"wrong at {int(wrong.sum())} of {n}"
+        if (wrong & comparison.kink).any():
+            message += "; at a kink, and outside of what lies between the derivatives around it"
+        hint = diagnosis.pattern(
+            comparison.found,
+            comparison.expected,
+            tolerance=comparison.tolerance,
+            others=others or {},
         )
-
-    @property
-    def kinks(self) -> Array:
-        """Which directions lead away from a kink."""
-        return np.array([s.kink for s in self.slopes], dtype=bool)
-
-    def stacked(self) -> tuple[Array, Array, Array]:
-        """Return the lower and upper bounds and the errors: (directions, entries of the result)."""
-        shape = len(self.slopes), self.subject.base.y.size
-        low, high, error = (
-            np.reshape([getattr(s, name) for s in self.slopes], shape)
-            for name in ("low", "high", "error")
+        return Finding(
+            aspect, Verdict.FAIL, message, mismatch=comparison, hint=hint or "", **counts
         )
-        return low, high, error
-
-    def reconsider(self, places: Array) -> None:
-        """Ask for a second opinion on some of the directions."""
-        for k in places:
-            self.slopes[k] = second_opinion(self.subject, self.directions[k], self.slopes[k])
-
-    @property
-    def relative(self) -> float:
-        """How exact a sum of products is, relative to the sum of their sizes."""
-        rounding = ROUNDINGS * self.subject.rounding
-        return rounding if self.method.startswith("linear") else max(RELATIVE, rounding)
-
-    def floor(self) -> Array:
-        """Return, for each direction, what rounding of results of size 1 does to a derivative."""
-        if self.method.startswith("linear"):
-            return np.zeros(len(self.slopes))
-        longest = np.max(np.abs(self.directions), axis=1, initial=0)
-        return 16 * self.subject.rounding * np.maximum(1, longest / 16)
+    if checked.size and not compared:
+        message = "nothing could be told from rounding errors"
+        if not comparison.known.any():
+            message = "there is no finite derivative here, or none that can be found numerically"
+        return Finding(aspect, Verdict.INCONCLUSIVE, message, **counts)
+    return Finding(aspect, Verdict.PASS, **counts)
 
 
-def _single(n: int, places: Array) -> Array:
-    """Return rows of zeros with a single 1, at these places."""
-    return (np.arange(n) == places[:, np.newaxis]).astype(float)
+def cut(comparison: Comparison, space: Space) -> list[Comparison]:
+    """Cut the numbers into the arrays of a space."""
+    found, low, high, tolerance, kink = (
+        space.cut(v)
+        for v in (
+            comparison.found,
+            comparison.low,
+            comparison.high,
+            comparison.tolerance,
+            comparison.kink,
+        )
+    )
+    return list(map(Comparison, found, low, high, tolerance, kink))
 
 
-# ---- the comparison -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Numbers, between which bounds they should lie, and how exactly that can be told."""
-
-    found: Array
-    low: Array
-    high: Array
-    tolerance: Array
-    kink: Array
-
-    @property
-    def known(self) -> Array:
-        """For which numbers there is an expectation.
-
-        Where a derivative is infinite, differences find anything: that does not speak against it.
-        """
-        size = np.fmax(np.abs(self.low), np.abs(self.high))
-        vague = ~np.isfinite(self.found) & (self.tolerance > RESOLUTION * size) & (size > 0)
-        finite = np.isfinite(self.low) & np.isfinite(self.high) & np.isfinite(self.tolerance)
-        return finite & ~vague
-
-    @property
-    def wrong(self) -> Array:
-        """Which numbers contradict the expectation."""
-        return self.known & ~within(self.found, self.low, self.high, self.tolerance)
-
-    @property
-    def checked(self) -> Array:
-        """Which numbers can be told from rounding errors, or are exactly zero as they should be."""
-        size = np.fmax(np.abs(self.found), np.fmax(np.abs(self.low), np.abs(self.high)))
-        zero = (self.found == 0) & (self.low == 0) & (self.high == 0)
-        return self.known & (zero | (self.tolerance <= RESOLUTION * size) | self.wrong)
-
-    def over(self, units: Array) -> "Comparison":
-        """Return the same numbers in other units."""
-        parts = (v / units for v in (self.found, self.low, self.high, self.tolerance))
-        return Comparison(*parts, self.kink)
-
-    def cut(self, space: Space) -> "list[Comparison]":
-        """Cut the numbers into the arrays of a space."""
-        parts = [space.cut(v) for v in vars(self).values()]
-        return [Comparison(*arrays) for arrays in zip(*parts, strict=True)]
-
-    def finding(
-        self, aspect: str, method: str, others: "dict[str, Array] | None" = None
-    ) -> Finding:
-        """Say what came of it."""
-        checked, wrong = self.checked, self.wrong
-        compared = int(checked.sum())
-        unchecked = checked.size - compared
-        with np.errstate(all="ignore"):
-            errors = self.tolerance / np.fmax(np.abs(self.low), np.abs(self.high))
-        counts = {
-            "compared": compared,
-            "unchecked": unchecked,
-            "kinks": int((checked & self.kink).sum()),
-            "method": method,
-            "bound": float(np.max(errors, where=checked & np.isfinite(errors), initial=0)),
-        }
-        if wrong.any():
-            n = count(checked.size, "entry", "entries")
-            message = f"wrong at {int(wrong.sum())} of {n}"
-            if (wrong & self.kink).any():
-                message += "; at a kink, and outside of what lies between the derivatives around it"
-            tolerance = np.where(self.known, self.tolerance, np.inf)
-            mismatch = Mismatch(self.found, self.low, self.high, tolerance)
-            hint = diagnosis.pattern(
-                self.found,
-                np.where(self.known, mismatch.expected, np.nan),
-                tolerance=self.tolerance,
-                others=others or {},
-            )
-            return Finding(
-                aspect, Verdict.FAIL, message, mismatch=mismatch, hint=hint or "", **counts
-            )
-        if checked.size and not compared:
-            message = "nothing could be told from rounding errors"
-            if not self.known.any():
-                message = (
-                    "there is no finite derivative here, or none that can be found numerically"
-                )
-            return Finding(aspect, Verdict.INCONCLUSIVE, message, **counts)
-        return Finding(aspect, Verdict.PASS, **counts)
+def _row(comparison: Comparison, k: int) -> Comparison:
+    return Comparison(
+        comparison.found[k],
+        comparison.low[k],
+        comparison.high[k],
+        comparison.tolerance[k],
+        comparison.kink[k],
+    )
 
 
 def compare_derivatives(
     subject: Subject,
     expectation: Expectation,
     rng: np.random.Generator,
+    names: Sequence[str],
     modes: Container[str] = ("rev", "fwd"),
-    names: Sequence[str] = (),
 ) -> list[Finding]:
     """Compare the derivatives that tensorgrad finds of a function with what is expected."""
     g = rng.normal(size=subject.base.y.size)
@@ -266,10 +114,9 @@ def compare_derivatives(
     findings = []
     for expected in expectations:
         if "rev" in modes:
-            labels = names or [f"x{i}" for i in range(len(subject.domain.shapes))]
-            findings += compare_gradient(expected, g, gradient, labels)
+            findings += compare_gradient(expected, g, gradient, names)
         if "fwd" in modes:
-            findings += compare_tangents(expected, tangent)
+            findings += compare_tangents(expected, tangent, names)
     return findings
 
 
@@ -307,11 +154,12 @@ def compare_gradient(
             expectation.reconsider(np.flatnonzero(comparison.wrong))
             comparison = _products(expectation, g, found, noise)
     if not expectation.whole:
-        return [comparison.finding("gradient along directions", expectation.method)]
-    parts = comparison.over(subject.scale).cut(subject.domain)
+        return [found_by(comparison, "gradient along directions", expectation.method)]
+    parts = cut(comparison.over(subject.scale), subject.domain)
     rights = {name: part.low for name, part in zip(names, parts, strict=True)}
     return [
-        part.finding(
+        found_by(
+            part,
             f"gradient by {name}",
             expectation.method,
             {other: right for other, right in rights.items() if other != name},
@@ -346,7 +194,9 @@ def _products(expectation: Expectation, g: Array, found: Array, noise: Array) ->
 
 
 def compare_tangents(
-    expectation: Expectation, tangent: Callable[[Array, Array], Array]
+    expectation: Expectation,
+    tangent: Callable[[Array, Array], Array],
+    names: Sequence[str],
 ) -> list[Finding]:
     """Compare tangents with the derivatives along the directions.
 
@@ -356,6 +206,8 @@ def compare_tangents(
         Of the function.
     tangent
         From the argument and a direction, as vectors, to the tangent of the result.
+    names
+        Of the arrays that the argument consists of.
     """
     subject = expectation.subject
     shape = len(expectation.slopes), subject.base.y.size
@@ -368,13 +220,12 @@ def compare_tangents(
             noise[k] = _tangent_noise(subject, expectation.directions[k], tangent, found[k])
         expectation.reconsider(places)
         comparison = _tangents(expectation, found, noise)
-    if comparison.wrong.any():
-        k = int(np.flatnonzero(comparison.wrong.any(1))[0])
-        one = Comparison(*(v[k] for v in vars(comparison).values()))
-        part = next(p for p in one.cut(subject.codomain) if p.wrong.any())
-        finding = part.finding(f"tangent along direction {k}", expectation.method)
-        return [finding]
-    return [comparison.finding("tangent", expectation.method)]
+    wrong = np.flatnonzero(comparison.wrong.any(1))
+    if not wrong.size:
+        return [found_by(comparison, "tangent", expectation.method)]
+    k = int(wrong[0])
+    one = next(p for p in cut(_row(comparison, k), subject.codomain) if p.wrong.any())
+    return [found_by(one, f"tangent {expectation.label(k, names)}", expectation.method)]
 
 
 def _tangents(expectation: Expectation, found: Array, noise: Array) -> Comparison:

@@ -16,6 +16,17 @@ from tensorgrad.typing import Array, Tree
 class Arrays:
     """The floating-point arrays in a container, which may be replaced.
 
+    Parameters
+    ----------
+    tree
+        A sequence of arguments: arrays, or containers of such.
+    names
+        What to call each argument.
+    wrt
+        The numbers of those to look into; None for all.
+    select
+        Which leaves are meant: by default, whatever can be differentiated by.
+
     Attributes
     ----------
     values
@@ -24,14 +35,22 @@ class Arrays:
         What to call each of them, after where it stands.
     """
 
-    def __init__(self, tree: Tree, names: Sequence[str], wrt: Container[int] | None = None) -> None:
+    def __init__(
+        self,
+        tree: Sequence[Tree],
+        names: Sequence[str],
+        wrt: Container[int] | None = None,
+        *,
+        select: Callable[[Any], bool] | None = None,
+    ) -> None:
+        select = select or is_variable
         self.values: list[Array] = []
         self.names: list[str] = []
         self._parts = []
         for number, (part, name) in enumerate(zip(tree, names, strict=True)):
             leaves, structure = flatten(part)
             varies = wrt is None or number in wrt
-            places = [i for i, leaf in enumerate(leaves) if varies and is_variable(leaf)]
+            places = [i for i, leaf in enumerate(leaves) if varies and select(leaf)]
             self._parts.append((leaves, structure, places))
             self.values += [np.asarray(plain(leaves[i])) for i in places]
             alone = len(leaves) == 1

@@ -12,7 +12,6 @@ from tensorgrad.engine.primitive import NUMPY, REGISTRY, Operation, Primitive
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing import diagnosis
 from tensorgrad.testing.draw import HypothesisDraw, NumberDraw, RandomDraw
-from tensorgrad.testing.functions import names_of
 from tensorgrad.testing.laws import LAWS, Law, as_function, draw_case
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text
 from tensorgrad.testing.report import Finding, GradientError, Report, Verdict, count
@@ -116,9 +115,7 @@ class _Case:
     @property
     def names(self) -> list[str]:
         """What to call the positional arguments."""
-        if isinstance(self.operation, Primitive):
-            return argument_names(self.operation, len(self.args))
-        return names_of(self.operation.fun, len(self.args))
+        return argument_names(self.operation, len(self.args))
 
     def described(self) -> dict[str, Any]:
         """Return what may separate this case from others."""

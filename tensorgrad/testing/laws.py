@@ -17,15 +17,17 @@ from tensorgrad.engine.backward import backward
 from tensorgrad.engine.node import Leaf
 from tensorgrad.engine.primitive import Case, Operation, Primitive
 from tensorgrad.engine.tensor import Tensor, tensor
-from tensorgrad.testing.compare import Comparison, Expectation, compare_derivatives
+from tensorgrad.testing.compare import compare_derivatives, found_by
+from tensorgrad.testing.comparison import Comparison
 from tensorgrad.testing.draw import LAYOUTS, NumberDraw, RandomDraw
-from tensorgrad.testing.functions import pulled_back
+from tensorgrad.testing.expectation import Expectation
+from tensorgrad.testing.functions import Arrays, pulled_back
 from tensorgrad.testing.numerical import Space, Subject
 from tensorgrad.testing.report import GradientError, Report, failed
-from tensorgrad.testing.rules import fits, pulled_by_rules, recorded
+from tensorgrad.testing.rules import argument_names, fits, pulled_by_rules, recorded
 from tensorgrad.testing.trace import Function
 from tensorgrad.transforms import jvp, vjp
-from tensorgrad.transforms.tree import flatten, map_leaves, unflatten
+from tensorgrad.transforms.tree import flatten, map_leaves
 from tensorgrad.typing import Array
 
 Args = tuple[Any, ...]
@@ -50,19 +52,21 @@ def as_function(
     The arrays may stand in containers and, where the operation is composed of others, in keywords.
     The function returns a tuple of those results that are floating-point arrays.
     """
-    varied = (args, params if operation.kind == "composite" else {})
-    leaves, structure = flatten(varied)
-    places = [i for i, leaf in enumerate(leaves) if _is_variable(leaf)]
+    arrays = _arrays(operation, args, params)
 
     def function(*xs: Any) -> tuple[Any, ...]:
-        full = list(leaves)
-        for i, x in zip(places, xs, strict=True):
-            full[i] = x
-        args, keywords = unflatten(structure, full)
-        results, _ = flatten(call(*args, **{**params, **keywords}))
+        full = arrays.replaced(xs)
+        keywords = dict(zip(params, full[len(args) :], strict=False))
+        results, _ = flatten(call(*full[: len(args)], **{**params, **keywords}))
         return tuple(y for y in results if getattr(y, "dtype", np.dtype(bool)).kind in "fc")
 
-    return function, [leaves[i] for i in places]
+    return function, arrays.values
+
+
+def _arrays(operation: Operation, args: Args, params: Params) -> Arrays:
+    varied = params if operation.kind == "composite" else {}
+    names = argument_names(operation, len(args))
+    return Arrays([*args, *varied.values()], [*names, *varied], select=_is_variable)
 
 
 def vectors_like(arrays: Sequence[Any], rng: np.random.Generator) -> tuple[Array, ...]:
@@ -103,7 +107,7 @@ def assert_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float
             (x,), (y,) = space.cut(space.pack([a])), space.cut(space.pack([b]))
             nowhere = np.zeros(x.shape, dtype=bool)
             comparison = Comparison(x, y, y, np.full_like(x, tolerance * scale), nowhere)
-            raise GradientError(Report(what, (comparison.finding(what, ""),)))
+            raise GradientError(Report(what, (found_by(comparison, what, ""),)))
     return count_of(found)
 
 
@@ -169,14 +173,16 @@ def _assert_adjoint(
 def slope(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """Derivatives in both modes are what is found numerically."""
     f, xs = as_function(operation, operation, args, params)
-    return _assert_slopes(f, xs, rng)
+    return _assert_slopes(f, xs, _arrays(operation, args, params).names, rng)
 
 
-def _assert_slopes(f: Function, xs: Sequence[Array], rng: np.random.Generator) -> int:
+def _assert_slopes(
+    f: Function, xs: Sequence[Array], names: Sequence[str], rng: np.random.Generator
+) -> int:
     if not count_of(xs):
         return 0
     subject = Subject(f, xs)
-    findings = compare_derivatives(subject, Expectation.brief(subject, rng), rng)
+    findings = compare_derivatives(subject, Expectation.brief(subject, rng), rng, names)
     if failed(findings):
         raise GradientError(Report("slope", tuple(findings)))
     return sum(finding.compared for finding in findings)
@@ -195,7 +201,8 @@ def second_slope(operation: Operation, args: Args, params: Params, rng: np.rando
     """Derivatives of the gradient are what is found numerically."""
     f, xs = as_function(operation, operation, args, params)
     gs = vectors_like(vjp(f, *xs)[0], rng)
-    return _assert_slopes(pulled_back(f, gs), [*xs, *gs], rng)
+    names = [*_arrays(operation, args, params).names, *(f"cotangent {i}" for i in range(len(gs)))]
+    return _assert_slopes(pulled_back(f, gs), [*xs, *gs], names, rng)
 
 
 def second_modes(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
@@ -222,7 +229,8 @@ def kinks(operation: Operation, args: Args, params: Params, rng: np.random.Gener
         if subject.trace is None or not subject.trace.branch:
             return 0
         expectation = Expectation.of(subject, rng)
-        findings = compare_derivatives(subject, expectation, rng)
+        names = _arrays(operation, args, params).names
+        findings = compare_derivatives(subject, expectation, rng, names)
         if failed(findings):
             raise GradientError(Report("kinks", tuple(findings)))
         if operation.kind == "elementwise":

@@ -4,13 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-import numpy as np
-
 from tensorgrad.errors import TensorgradError
-from tensorgrad.typing import Array
-
-# Lines of the table of wrong entries.
-_ROWS = 8
+from tensorgrad.testing.comparison import Comparison
 
 
 class Verdict(Enum):
@@ -20,65 +15,6 @@ class Verdict(Enum):
     FAIL = "FAIL"
     # nothing could be compared: error bounds too wide, no entries, no influence on the result
     INCONCLUSIVE = "INCONCLUSIVE"
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """Entries of a derivative that differ from what they should be.
-
-    Attributes
-    ----------
-    found
-        The derivative under test.
-    low, high
-        Between which bounds it should lie: the same numbers, but for kinks.
-    tolerance
-        How far outside is still within the errors of both.
-    """
-
-    found: Array
-    low: Array
-    high: Array
-    tolerance: Array
-
-    @property
-    def expected(self) -> Array:
-        """The value that was expected; at a kink the middle of what is allowed."""
-        return self.low + (self.high - self.low) / 2
-
-    @property
-    def wrong(self) -> Array:
-        """Which entries are wrong: there is an expectation, and they do not meet it."""
-        known = np.isfinite(self.low) & np.isfinite(self.high) & np.isfinite(self.tolerance)
-        return known & ~within(self.found, self.low, self.high, self.tolerance)
-
-    def table(self) -> str:
-        """List the wrong entries: index, found, expected, ratio."""
-        wrong = np.argwhere(self.wrong)
-        rows = [("index", "derivative", "expected", "ratio")]
-        for place in map(tuple, wrong[:_ROWS]):
-            found, low, high = self.found[place], self.low[place], self.high[place]
-            expected = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
-            middle = self.expected[place]
-            ratio = f"{found / middle:.4g}" if middle else ""
-            index = f"({', '.join(map(str, place))})" if place else "()"
-            rows.append((index, _number(found), expected, ratio))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        if len(wrong) > _ROWS:
-            lines.append(f"... and {len(wrong) - _ROWS} more")
-        return "\n".join(lines)
-
-
-def within(found: Array, low: Array, high: Array, tolerance: Array) -> Array:
-    """Return which entries lie between bounds, give or take the tolerance; NaN lies nowhere."""
-    if np.iscomplexobj(found):
-        return np.abs(found - low) <= tolerance
-    return (found >= low - tolerance) & (found <= high + tolerance)
-
-
-def _number(x: complex) -> str:
-    return f"{x:.10g}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +50,7 @@ class Finding:
     kinks: int = 0
     method: str = ""
     bound: float = 0.0
-    mismatch: Mismatch | None = None
+    mismatch: Comparison | None = None
     hint: str = ""
 
     def __str__(self) -> str:

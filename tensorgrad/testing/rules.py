@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.node import Variable
-from tensorgrad.engine.primitive import Every, Primitive
+from tensorgrad.engine.primitive import Every, Operation, Primitive
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.testing.functions import is_variable
+from tensorgrad.testing.functions import is_variable, names_of
 from tensorgrad.typing import Array, Shape
 
 
@@ -27,7 +27,7 @@ def recorded(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) 
 def pulled_by_rules(y: Tensor, g: Array) -> dict[int, Array]:
     """Return what the rule of each argument makes of a cotangent of a recorded result."""
     node = y._node
-    if node is None:
+    if node is None or node.primitive is None:
         return {}
     found = {}
     for argnum, parent in enumerate(node.parents):
@@ -58,11 +58,13 @@ def fits(raw: Shape, x: Shape, y: Shape) -> bool:
     )
 
 
-def argument_names(primitive: Primitive, n: int) -> list[str]:
-    """Return the names of the array arguments of a call."""
-    if primitive.variadic:
-        return [f"{primitive.arrays[0]}[{i}]" for i in range(n)]
-    return list(primitive.arrays[:n])
+def argument_names(operation: Operation, n: int) -> list[str]:
+    """Return the names of the positional arguments of a call."""
+    if not isinstance(operation, Primitive):
+        return names_of(operation.fun, n)
+    if operation.variadic:
+        return [f"{operation.arrays[0]}[{i}]" for i in range(n)]
+    return list(operation.arrays[:n])
 
 
 def location(primitive: Primitive, argnum: int, mode: str = "vjp") -> str:
