@@ -216,8 +216,9 @@ def compare_tangents(
     comparison = _tangents(expectation, found, noise)
     if comparison.wrong.any():
         places = np.flatnonzero(comparison.wrong.any(1))
-        for k in places:
-            noise[k] = _tangent_noise(subject, expectation.directions[k], tangent, found[k])
+        for place in places:
+            t = expectation.directions[place]
+            noise[place] = _tangent_noise(subject, t, tangent, found[place])
         expectation.reconsider(places)
         comparison = _tangents(expectation, found, noise)
     wrong = np.flatnonzero(comparison.wrong.any(1))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.tensor import Tensor
+from tensorgrad.testing.literal import case_text
 from tensorgrad.testing.trace import Function, plain
 from tensorgrad.transforms import vjp
 from tensorgrad.transforms.tree import flatten, unflatten
@@ -67,6 +68,10 @@ class Arrays:
             parts.append(unflatten(structure, full))
         return parts
 
+    def text(self) -> str:
+        """Write them as Python."""
+        return case_text(dict(zip(self.names, self.values, strict=True)))
+
 
 def is_variable(leaf: Any) -> bool:
     """Return whether something can be differentiated by: a floating-point or complex number."""
@@ -100,3 +105,16 @@ def names_of(f: Callable[..., Any], n: int) -> list[str]:
     named = [p.name for p in parameters if p.kind is not Parameter.VAR_POSITIONAL][:n]
     rest = next((p.name for p in parameters if p.kind is Parameter.VAR_POSITIONAL), "args")
     return named + [f"{rest}[{i}]" for i in range(n - len(named))]
+
+
+def same(some: Sequence[Array], others: Sequence[Array]) -> bool:
+    """Return whether arrays are equal, NaN to NaN."""
+    return len(some) == len(others) and all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+        for a, b in zip(some, others, strict=True)
+    )
+
+
+def space_of(x: Array) -> str:
+    """Write dtype and shape."""
+    return f"{x.dtype}{list(x.shape)}"

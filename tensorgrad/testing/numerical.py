@@ -321,7 +321,7 @@ class Slope:
 def slope(subject: Subject, t: Array) -> Slope:
     """Return the derivative of a function along a direction, by the first method that applies."""
     # in units in which the longest step is about 1: a power of two, which rounds nothing
-    longest = np.max(np.abs(t) / subject.scale, initial=0)
+    longest = float(np.max(np.abs(t) / subject.scale, initial=0))
     length = 2.0 ** np.ceil(np.log2(longest)) if longest else 1.0
     found = _first_that_applies(subject, t / length)
     # where the function is not finite, no difference is a derivative

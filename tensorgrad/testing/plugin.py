@@ -103,7 +103,7 @@ class OperationItem(pytest.Item):
                 "Collect a test module that imports the one that declares it.",
                 pytrace=False,
             )
-        from tensorgrad.testing.checks import check_op
+        from tensorgrad.testing.operations import check_op
 
         check_op(self.operation)
 

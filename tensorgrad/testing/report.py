@@ -1,5 +1,7 @@
 """What a check found: findings, the report they make up, and the error a failure raises."""
 
+import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -208,3 +210,19 @@ def _indented(text: str, by: int) -> str:
 def failed(findings: Sequence[Finding]) -> bool:
     """Return whether any of the findings failed."""
     return any(finding.verdict is Verdict.FAIL for finding in findings)
+
+
+def raised(aspect: str, what: str, error: Exception) -> Finding:
+    """Report an exception, and where it comes from."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    message = f"{what} raises {type(error).__name__}: {error}\n({where.filename}:{where.lineno})"
+    return Finding(aspect, Verdict.FAIL, message)
+
+
+def conclude(report: Report) -> Report:
+    """Return a report; raise if it is a FAIL, and warn if it says nothing."""
+    if report.verdict is Verdict.FAIL:
+        raise GradientError(report)
+    if report.verdict is Verdict.INCONCLUSIVE:
+        warnings.warn(InconclusiveWarning(str(report)), stacklevel=3)
+    return report

@@ -1,4 +1,4 @@
-"""A rule by itself: what it returns before the engine puts it into the space of its argument.
+"""check_vjp: a rule by itself, before the engine puts its result into the space of its argument.
 
 The engine sums over broadcast axes and casts; a wrong rule may hide behind what that repairs. So
 here its result must have the shape of its argument, but for axes along which that was broadcast.
@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.node import Variable
-from tensorgrad.engine.primitive import Every, Operation, Primitive
+from tensorgrad.engine.primitive import NUMPY, REGISTRY, Every, Operation, Primitive
+from tensorgrad.engine.space import fit_cotangent
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.testing.functions import is_variable, names_of
+from tensorgrad.errors import UnsupportedError, explain
+from tensorgrad.testing.compare import compare_gradient
+from tensorgrad.testing.expectation import Expectation
+from tensorgrad.testing.functions import Arrays, is_variable, names_of, same
+from tensorgrad.testing.literal import case_text
+from tensorgrad.testing.numerical import Subject
+from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
 from tensorgrad.typing import Array, Shape
 
 
@@ -78,3 +85,123 @@ def source_of(function: Callable[..., Any]) -> str:
     """Return where a function is written, as ``file:line``; nothing for one not in Python."""
     code = getattr(function, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+
+
+def registered(function: str, op: Any) -> Operation:
+    """Return the operation that is meant by itself, its name, or a function of NumPy."""
+    if isinstance(op, Operation):
+        return op
+    if isinstance(op, str):
+        operation = REGISTRY.get(op)
+    else:
+        operation = NUMPY.get(op) or next((o for o in REGISTRY.values() if o.fun is op), None)
+    if operation is None:
+        raise UnsupportedError(
+            explain(
+                function,
+                "No such operation is registered.",
+                "Declare it first, or pass check_grad a function.",
+                op=op,
+            )
+        )
+    return operation
+
+
+def check_vjp(op: Any, *args: Any, **params: Any) -> Report:
+    """Check the rules of one operation by themselves, before the engine repairs what they return.
+
+    Parameters
+    ----------
+    op
+        A registered operation with rules, its name, or the function of NumPy it answers for.
+    *args, **params
+        What to call it with; floating-point arrays are varied.
+
+    Returns
+    -------
+    Report
+        As of `check_grad`.
+
+    Raises
+    ------
+    GradientError
+        If a rule returns a wrong gradient; one of a shape that is neither its argument's nor the
+        one this was broadcast to; or if it writes to its cotangent or to a saved value.
+    UnsupportedError
+        If the operation is not registered, or has no rules of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tensorgrad.testing import check_vjp
+    >>> bool(check_vjp(np.multiply, np.ones((2, 1)), np.array([1.0, 2.0, 3.0])))
+    True
+    """
+    operation = registered("check_vjp", op)
+    if not isinstance(operation, Primitive):
+        raise UnsupportedError(
+            explain(
+                "check_vjp",
+                "Only a primitive has rules.",
+                "Use check_op, or check_grad for a function.",
+                operation=repr(operation),
+            )
+        )
+    arrays = Arrays(args, argument_names(operation, len(args)))
+    report = Report(
+        operation.name,
+        case=case_text({**dict(zip(arrays.names, arrays.values, strict=True)), **params}),
+        rule=location(operation, 0),
+    )
+
+    def function(*xs: Any) -> tuple[Any, ...]:
+        return (operation(*arrays.replaced(xs), **params),)
+
+    def gradient(x: Array) -> Array:
+        y = recorded(operation, arrays.replaced(subject.domain.unpack(x)), params)
+        found = pulled_by_rules(y, np.conj(g_array).astype(y.dtype))
+        parts = [
+            np.conj(fit_cotangent(found[argnum], shape, np.dtype(dtype)))
+            if (argnum := places[i]) in found
+            else np.zeros(shape, dtype)
+            for i, (shape, dtype) in enumerate(
+                zip(subject.domain.shapes, subject.domain.dtypes, strict=True)
+            )
+        ]
+        return subject.domain.pack(parts)
+
+    places = [i for i, arg in enumerate(args) if is_variable(arg)]
+    rng = np.random.default_rng(0)
+    try:
+        subject = Subject(function, arrays.values)
+        g = rng.normal(size=subject.base.y.size)
+        (g_array,) = subject.codomain.unpack(g)
+        findings = _raw(operation, arrays, params, np.asarray(g_array))
+        if not failed(findings):
+            expectation = Expectation.of(subject, rng)
+            findings += compare_gradient(expectation, g, gradient, arrays.names)
+    except Exception as error:  # a rule that cannot be computed is wrong as well
+        findings = [raised("derivative", "a rule", error)]
+    return conclude(report.with_findings(*findings))
+
+
+def _raw(primitive: Primitive, arrays: Arrays, params: dict[str, Any], g: Array) -> list[Finding]:
+    """Look at what the rules return, and at what they leave behind."""
+    y = recorded(primitive, arrays.replaced(arrays.values), params)
+    g = np.array(g, y.dtype)
+    before = g.copy(), [x.copy() for x in arrays.values]
+    found = pulled_by_rules(y, g)
+    findings = []
+    for argnum, raw in found.items():
+        name = argument_names(primitive, argnum + 1)[-1]
+        shape = np.shape(arrays.replaced(arrays.values)[argnum])
+        if not fits(raw.shape, shape, y.shape):
+            message = (
+                f"the rule returns the shape {raw.shape} for an argument of shape {shape} and a"
+                f" result of shape {y.shape}"
+            )
+            findings.append(Finding(f"shape of the gradient by {name}", Verdict.FAIL, message))
+    if not same([g, *arrays.values], [before[0], *before[1]]):
+        message = "a rule writes to its cotangent, or to a value that was saved for it"
+        findings.append(Finding("memory", Verdict.FAIL, message))
+    return findings

@@ -1,4 +1,4 @@
-"""The laws of one operation, tried on drawn cases, and what the first that does not hold says."""
+"""check_op: the laws of one operation, tried on drawn cases."""
 
 import time
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.primitive import NUMPY, REGISTRY, Operation, Primitive
-from tensorgrad.errors import UnsupportedError, explain
+from tensorgrad.engine.primitive import Operation, Primitive
+from tensorgrad.errors import UnsupportedError
 from tensorgrad.testing import diagnosis
 from tensorgrad.testing.draw import HypothesisDraw, NumberDraw, RandomDraw
 from tensorgrad.testing.laws import LAWS, Law, as_function, draw_case
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text
-from tensorgrad.testing.report import Finding, GradientError, Report, Verdict, count
+from tensorgrad.testing.report import Finding, GradientError, Report, Verdict, conclude, count
 from tensorgrad.testing.reproduce import drawing
-from tensorgrad.testing.rules import argument_names, location, source_of
+from tensorgrad.testing.rules import argument_names, location, registered, source_of
 from tensorgrad.testing.run import new_seed, options, rerun_line
 
 # Cases looked at to see what separates those that fail, and cases tried to find a small one.
@@ -24,24 +24,49 @@ _SURVEYED = 60
 _SHRUNK = 300
 
 
-def registered(function: str, op: Any) -> Operation:
-    """Return the operation that is meant by itself, its name, or a function of NumPy."""
-    if isinstance(op, Operation):
-        return op
-    if isinstance(op, str):
-        operation = REGISTRY.get(op)
-    else:
-        operation = NUMPY.get(op) or next((o for o in REGISTRY.values() if o.fun is op), None)
-    if operation is None:
-        raise UnsupportedError(
-            explain(
-                function,
-                "No such operation is registered.",
-                "Declare it first, or pass check_grad a function.",
-                op=op,
-            )
+def check_op(op: Any, *, examples: int = 100, seed: int | None = None) -> Report:
+    """Check everything that is known to hold for a registered operation, on drawn cases.
+
+    Parameters
+    ----------
+    op
+        A registered operation, its name, or the function of NumPy it answers for.
+    examples
+        How many cases to draw for each law; see `tensorgrad.testing.laws`.
+    seed
+        The same cases are drawn for the same seed; None draws new ones.
+
+    Returns
+    -------
+    Report
+        A finding for each law, with the number of entries compared.
+
+    Raises
+    ------
+    GradientError
+        If a law does not hold: with the smallest case for which it does not.
+    UnsupportedError
+        If the operation is not registered.
+    ImportError
+        If hypothesis is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tensorgrad.testing import check_op
+    >>> bool(check_op(np.sin, examples=5))
+    True
+    """
+    operation = registered("check_op", op)
+    chosen = options()
+    return conclude(
+        law_report(
+            operation,
+            chosen.examples or examples,
+            chosen.seed if seed is None else seed,
+            chosen.budget,
         )
-    return operation
+    )
 
 
 def law_report(
@@ -130,7 +155,7 @@ class _Case:
             return ""
         call = f"check_law({self.operation.name!r}, {self.law.name!r}, args, params, {self.seed})"
         return (
-            f"{IMPORTS}\nimport {module}\nfrom tensorgrad.testing.lawful import check_law\n\n"
+            f"{IMPORTS}\nimport {module}\nfrom tensorgrad.testing.operations import check_law\n\n"
             f"{case}\n{call}\n"
         )
 
