@@ -12,9 +12,9 @@ from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.compare import compare_derivatives
 from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, floating, names_of, pulled_back, same, space_of
-from tensorgrad.testing.numerical import Subject
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
 from tensorgrad.testing.reproduce import drawing
+from tensorgrad.testing.subject import Subject
 from tensorgrad.testing.trace import Function, plain
 from tensorgrad.transforms import vjp
 from tensorgrad.transforms.tree import flatten
@@ -211,7 +211,7 @@ def _single_precision(
             findings.append(Finding(f"gradient by {name}", Verdict.FAIL, message))
             continue
         spread = np.max([np.abs(g[i] - expected[i]) for g in near], axis=0)
-        size = np.max(np.abs(expected[i]), initial=0, where=np.isfinite(expected[i]))
+        size = float(np.max(np.abs(expected[i]), initial=0, where=np.isfinite(expected[i])))
         tolerance = 8 * spread + SINGLE_ROUNDINGS * eps * np.fmax(np.abs(expected[i]), size)
         wrong = ~(np.abs(found[i] - expected[i]) <= tolerance) & np.isfinite(expected[i])
         verdict = Verdict.FAIL if wrong.any() else Verdict.PASS

@@ -15,9 +15,10 @@ import numpy as np
 from tensorgrad.testing import diagnosis
 from tensorgrad.testing.comparison import Comparison
 from tensorgrad.testing.expectation import ROUNDINGS, Expectation
-from tensorgrad.testing.numerical import LAST, WIDE, Space, Subject
 from tensorgrad.testing.report import Finding, Verdict, count
 from tensorgrad.testing.rounding import disturbed_gradient, disturbed_tangent
+from tensorgrad.testing.space import Space
+from tensorgrad.testing.subject import Subject
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 
@@ -257,7 +258,7 @@ def _gradient_noise(
     subject: Subject, g: Array, gradient: Callable[[Array], Array], found: Array
 ) -> Array:
     """Return how far rounding may put each entry of a gradient off."""
-    noise = subject.noise_of(gradient, found, (LAST, *WIDE))
+    noise = _rough(subject, gradient, found)
     # a rule with terms of the size of the result, or of the argument, may lose so much; a rule that
     # is rougher is wrong, as one in low precision
     most = np.abs(g).sum() * np.fmax(1, np.max(subject.sizes, initial=0) / subject.scale)
@@ -279,7 +280,7 @@ def _tangent_noise(
     subject: Subject, t: Array, tangent: Callable[[Array, Array], Array], found: Array
 ) -> Array:
     """Return how far rounding may put each entry of a tangent off."""
-    noise = subject.noise_of(lambda x: tangent(x, t), found, (LAST, *WIDE))
+    noise = _rough(subject, lambda x: tangent(x, t), found)
     most = np.fmax(subject.sizes, np.max(np.abs(t), initial=0))
     noise = np.fmin(noise, ROUNDINGS * subject.rounding * most)
     if subject.trace is None:
@@ -293,6 +294,11 @@ def _tangent_noise(
             for seed in range(2)
         ],
     )
+
+
+def _rough(subject: Subject, derivative: Callable[[Array], Array], found: Array) -> Array:
+    close, wide = (subject.noise_of(derivative, found, wide=wide) for wide in (False, True))
+    return np.fmax(close, wide)
 
 
 def _with_changes(noise: Array, found: Array, others: Sequence[Array]) -> Array:

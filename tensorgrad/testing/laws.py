@@ -22,9 +22,10 @@ from tensorgrad.testing.comparison import Comparison
 from tensorgrad.testing.draw import LAYOUTS, NumberDraw, RandomDraw
 from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, pulled_back
-from tensorgrad.testing.numerical import Space, Subject
 from tensorgrad.testing.report import GradientError, Report, failed
 from tensorgrad.testing.rules import argument_names, fits, pulled_by_rules, recorded
+from tensorgrad.testing.space import Space
+from tensorgrad.testing.subject import Subject
 from tensorgrad.testing.trace import Function
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.transforms.tree import flatten, map_leaves

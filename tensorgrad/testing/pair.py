@@ -9,8 +9,8 @@ from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.compare import compare_gradient
 from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, names_of, same, space_of
-from tensorgrad.testing.numerical import Subject
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, raised
+from tensorgrad.testing.subject import Subject
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array
 

@@ -18,8 +18,8 @@ from tensorgrad.testing.compare import compare_gradient
 from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, is_variable, names_of, same
 from tensorgrad.testing.literal import case_text
-from tensorgrad.testing.numerical import Subject
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
+from tensorgrad.testing.subject import Subject
 from tensorgrad.typing import Array, Shape
 
 
