@@ -2,31 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import tensorgrad as tg
+from tensorgrad.testing import check_grad, numerical_jvp
 
 # entries away from the kinks of abs and angle, and from the cuts of log, sqrt and powers
 parts = st.floats(0.3, 2.0)
 entries = st.builds(complex, parts, parts)
 vectors = st.lists(entries, min_size=3, max_size=3).map(np.array)
-STEP = 1e-6
-
-
-def numerical_gradient(loss, z):
-    """Measure dL/dRe + i dL/dIm entry by entry, from the values of the loss alone."""
-    z = np.asarray(z)
-    gradient = np.zeros_like(z)
-    directions = (1.0, 1j) if z.dtype.kind == "c" else (1.0,)
-    for place in np.ndindex(z.shape):
-        for direction in directions:
-            step = np.zeros_like(z)
-            step[place] = STEP * direction
-            slope = (float(loss(z + step)) - float(loss(z - step))) / (2 * STEP)
-            gradient[place] += slope * direction
-    return gradient
 
 
 LOSSES = {
@@ -63,14 +49,13 @@ losses = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 
 
 @losses
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(z=vectors)
-def test_the_gradient_is_the_steepest_ascent(loss, z):
-    expected = numerical_gradient(loss, z)
-    scale = 1 + np.max(np.abs(expected))
+def test_derivatives_of_two_orders_in_both_modes(loss, z):
+    assume(len(set(z)) == len(z))  # the variance of equal numbers has a gradient of rounding errors
+    assert check_grad(loss, z, order=2)
     gradient = tg.grad(loss)(z)
     assert gradient.dtype == complex
-    assert_allclose(gradient, expected, atol=1e-6 * scale)
     leaf = tg.tensor(z, requires_grad=True)
     loss(leaf).backward()
     assert_allclose(leaf.grad.numpy(), gradient)
@@ -78,29 +63,12 @@ def test_the_gradient_is_the_steepest_ascent(loss, z):
 
 @losses
 @settings(max_examples=10)
-@given(z=vectors, direction=vectors)
-def test_forward_mode_is_the_slope_along_a_direction(loss, z, direction):
-    _, tangent = tg.jvp(loss, (z,), (direction,))
-    assert tangent.dtype == float
-    # the real inner product of the gradient and the direction
-    slope = np.sum(np.real(np.conj(tg.grad(loss)(z)) * direction))
-    assert_allclose(tangent, slope, rtol=1e-9, atol=1e-9)
-
-
-@losses
-@settings(max_examples=10)
-@given(z=vectors, direction=vectors)
-def test_second_order(loss, z, direction):
-    def slope(z):
-        g = tg.grad(loss)(z)
-        return np.sum(np.real(g) * direction.real + np.imag(g) * direction.imag)
-
-    expected = numerical_gradient(slope, z)
-    scale = 1 + np.max(np.abs(expected))
-    assert_allclose(tg.grad(slope)(z), expected, atol=2e-6 * scale)
-    # forward over reverse: how the gradient moves along the direction; the Hessian is symmetric
-    _, moved = tg.jvp(tg.grad(loss), (z,), (direction,))
-    assert_allclose(moved, expected, atol=2e-6 * scale)
+@given(z=vectors)
+def test_the_gradient_is_the_steepest_ascent(loss, z):
+    # no direction of the same length rises faster than the gradient: its slope is its square
+    gradient = tg.grad(loss)(z)
+    (rise,) = numerical_jvp(loss, (z,), (gradient,)).value
+    assert_allclose(rise, np.sum(np.abs(gradient) ** 2), rtol=1e-7, atol=1e-9)
 
 
 @given(x=st.lists(parts, min_size=3, max_size=3).map(np.array))
@@ -110,7 +78,7 @@ def test_real_arguments_of_complex_functions_get_real_gradients(x):
 
     gradient = tg.grad(loss)(x)
     assert gradient.dtype == float
-    assert_allclose(gradient, numerical_gradient(loss, x), atol=1e-6)
+    assert check_grad(loss, x, order=2)
     value, tangent = tg.jvp(lambda x: 1j * x, (x,), (np.ones(3),))
     assert value.dtype == tangent.dtype == complex
     (back,) = tg.vjp(lambda x: (1 + 2j) * x, x)[1](np.full(3, 1j))

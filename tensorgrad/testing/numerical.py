@@ -33,6 +33,8 @@ PATIENCE = 3
 LONG = 2.0**-14
 ROUGHLY = 1e-4
 COMPLEX_STEP = 2.0**-70
+# A function this many times rougher than rounding makes it varies too fast for any step.
+HOPELESS = 1e8
 # An error bound is this many times the error that was estimated.
 SAFETY = 20.0
 
@@ -278,5 +280,6 @@ def extrapolate(
     if best is None:
         return None
     error = np.where(greatest == 0, np.fmax(error, least), error + 2 * stair / chosen)
-    # where rounding moves the result about as much as steps do, differences tell nothing
-    return best, np.where((greatest > 0) & (noise > 0.02 * greatest), np.inf, error)
+    # where the argument's rounding moves the result about as much as steps do, they tell nothing
+    rough = (noise > 0.02 * greatest) & (noise > HOPELESS * least)
+    return best, np.where((greatest > 0) & rough, np.inf, error)
