@@ -154,7 +154,7 @@ class Subject:
                 rough = self._roughness(function, value, step)
                 if wide and rough is not None:
                     near = self._roughness(function, value, step / 2)
-                    rough = None if near is None else np.where(rough > 8 * near, near, rough)
+                    rough = None if near is None else np.where(rough > 8 * near, 0, rough)
                 if rough is not None:
                     sides.append(rough)
                     if self.trace is not None:
