@@ -87,21 +87,25 @@ class NumberDraw(ABC):
         return np.asarray(entries, dtype)
 
     def _entries(self, shape: Shape, domain: Domain) -> Array:
-        rng, low, high = self.rng, domain.low, domain.high
-        size = int(np.prod(shape))
+        """Draw real numbers, of two decimals where the domain has such: a reader sees them."""
         if self.integers:
-            return rng.integers(-3, 4, shape)
+            return self.rng.integers(-3, 4, shape)
+        x = self._anywhere(int(np.prod(shape)), domain).reshape(shape)
+        short = np.asarray(x.round(2))
+        return short if lies_in(short, domain) else x
+
+    def _anywhere(self, size: int, domain: Domain) -> Array:
+        rng, low, high = self.rng, domain.low, domain.high
         if domain.step is not None:
             points = low + domain.step * np.arange(round((high - low) / domain.step) + 1)
-            return rng.choice(points, shape, replace=not domain.distinct)
+            return rng.choice(points, size, replace=not domain.distinct)
         if domain.distinct:  # more of them may reach beyond the interval
             gap = max((high - low) / max(size, 1), 1.25 * GAP)
-            row = low + gap * (rng.permutation(size) + rng.uniform(0, 0.2, size))
-            return row.reshape(shape)
+            return low + gap * (rng.permutation(size) + rng.uniform(0, 0.2, size))
         x = rng.uniform(low, high, size)
         while (near := _near(x, domain.avoid)).any():
             x[near] = rng.uniform(low, high, int(near.sum()))
-        return x.reshape(shape)
+        return x
 
 
 def lies_in(x: Array, domain: Domain) -> bool:

@@ -23,10 +23,11 @@ import numpy as np
 from tensorgrad.engine.primitive import REGISTRY, Compiled, Every, Operation, Primitive, Rule
 from tensorgrad.engine.tensor import Tensor, tensor
 from tensorgrad.errors import explain
-from tensorgrad.testing import programs
 from tensorgrad.testing.draw import RandomDraw
 from tensorgrad.testing.functions import pulled_back
+from tensorgrad.testing.growing import random_program
 from tensorgrad.testing.laws import LAWS, as_function, check, takes_complex, vectors_like
+from tensorgrad.testing.quick import check_program
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 
@@ -324,7 +325,7 @@ def objection(operation: Operation | None, seed: int) -> str | None:
     """
     if operation is None:
         try:
-            programs.check(programs.random_program(seed), order=2)
+            check_program(random_program(seed), order=2)
         except Exception:
             return "programs"
         return None

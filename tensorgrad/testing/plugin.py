@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 _PREFIX = "grad-ops::"
 _PATTERNS = pytest.StashKey[list[str]]()
 _ONLY = pytest.StashKey[bool]()
+_PACKAGE = Path(__file__).parents[1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -145,6 +147,9 @@ def pytest_runtest_makereport(
         return (yield)
     folder = item.config.rootpath / item.config.getoption("--grad-output")
     error.revise(write_files(error.report, item.nodeid, item.config.rootpath, folder))
+    excinfo.traceback = excinfo.traceback.filter(
+        lambda entry: not Path(entry.path).is_relative_to(_PACKAGE)
+    )
     report = yield
     if item.get_closest_marker("grad"):  # there is nothing of the user's on the way to the error
         report.longrepr = excinfo.getrepr(style="value")

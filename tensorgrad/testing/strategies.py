@@ -16,8 +16,9 @@ from tensorgrad.engine.primitive import REGISTRY, Case, Operation
 from tensorgrad.engine.tensor import Tensor, require_differentiable
 from tensorgrad.errors import ShapeError, TensorgradError, UnsupportedError, explain
 from tensorgrad.ops.indexing import draw_index
-from tensorgrad.testing.draw import IMAGINARY, LAYOUTS, HypothesisDraw, lies_in
-from tensorgrad.testing.programs import GENES, Program, build, differentiable_operations
+from tensorgrad.testing.draw import IMAGINARY, LAYOUTS, HypothesisDraw
+from tensorgrad.testing.growing import GENES, build, differentiable_operations
+from tensorgrad.testing.programs import Program
 from tensorgrad.typing import REAL, Array, Domain, DTypeLike, Shape
 
 # A hypothesis.strategies.SearchStrategy of these values.
@@ -147,18 +148,12 @@ def _entries(
                 dtype=str(dtype),
             )
         )
-    x = _short(np.asarray(draw._entries(shape, domain), float), domain)
+    x = draw._entries(shape, domain)
     if decades:
         x = x * 10.0 ** draw.rng.uniform(-decades / 2, decades / 2, shape)
     if dtype.kind == "c":
-        x = x + 1j * draw._entries(shape, IMAGINARY).round(2)
+        x = x + 1j * draw._entries(shape, IMAGINARY)
     return np.asarray(x.round() if dtype.kind in "iu" else x, dtype)
-
-
-def _short(x: Array, domain: Domain) -> Array:
-    """Return entries that are short to print, if the domain allows."""
-    rounded = np.asarray(x.round(2))
-    return rounded if lies_in(rounded, domain) else x
 
 
 def tensors(

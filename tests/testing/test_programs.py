@@ -16,15 +16,9 @@ import tensorgrad as tg
 from tensorgrad.engine import backward as engine
 from tensorgrad.engine.declare import composite, elementwise
 from tensorgrad.engine.primitive import REGISTRY, Rule
-from tensorgrad.testing.programs import (
-    Call,
-    Fit,
-    check,
-    differentiable_operations,
-    random_program,
-    surface,
-    takes_complex_steps,
-)
+from tensorgrad.testing.growing import differentiable_operations, random_program
+from tensorgrad.testing.programs import Call, Fit, surface
+from tensorgrad.testing.quick import check_program
 from tensorgrad.testing.strategies import programs
 from tensorgrad.transforms import products
 
@@ -45,13 +39,13 @@ def value_of(y):
 @settings(max_examples=200)
 @given(programs())
 def test_first_order(program):
-    check(program)
+    check_program(program)
 
 
 @settings(max_examples=60)
 @given(programs())
 def test_second_order(program):
-    check(program, order=2)
+    check_program(program, order=2)
 
 
 @settings(max_examples=100)
@@ -171,7 +165,7 @@ def test_operations_of_users_take_part():
     composite(name="pair", samples=samples, reference=pair)(pair)
     for seed in range(20):
         program = random_program(seed, [REGISTRY["softplus"], REGISTRY["pair"]], max_ops=4)
-        check(program, order=2)
+        check_program(program, order=2)
         assert "REGISTRY['softplus']" in program.source() or "REGISTRY['pair']" in program.source()
 
 
@@ -222,7 +216,7 @@ def calls(program):
 def smallest_that_fails(order=1):
     def fails(program):
         try:
-            check(program, order=order)
+            check_program(program, order=order)
         except Exception:  # a walk that breaks down is wrong as well
             return True
         return False
@@ -259,21 +253,7 @@ def test_wrong_values_are_found(monkeypatch):
     monkeypatch.setattr(REGISTRY["sin"], "fun", lambda x: np.sin(x) + 1e-6)
     program = random_program(0, [REGISTRY["sin"]], max_ops=1)
     with pytest.raises(AssertionError, match="value"):
-        check(program)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("sin", True),
-        ("conv", True),
-        ("absolute", False),
-        ("conjugate", False),
-        ("numpy.var", False),
-    ],
-)
-def test_complex_steps_go_through_holomorphic_operations_only(name, expected):
-    assert takes_complex_steps(REGISTRY[name]) is expected
+        check_program(program)
 
 
 # ---- against PyTorch ----------------------------------------------------------------------------
