@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -147,13 +148,22 @@ def pytest_runtest_makereport(
         return (yield)
     folder = item.config.rootpath / item.config.getoption("--grad-output")
     error.revise(write_files(error.report, item.nodeid, item.config.rootpath, folder))
-    excinfo.traceback = excinfo.traceback.filter(
-        lambda entry: not Path(entry.path).is_relative_to(_PACKAGE)
-    )
+    if not item.config.getoption("fulltrace"):
+        _end_at_the_call(excinfo.tb)
     report = yield
     if item.get_closest_marker("grad"):  # there is nothing of the user's on the way to the error
         report.longrepr = excinfo.getrepr(style="value")
     return report
+
+
+def _end_at_the_call(traceback: TracebackType) -> None:
+    """Let a traceback show how the test came to the check, and not what went on inside of it."""
+    call, entry = traceback, traceback.tb_next
+    while entry is not None:
+        if not Path(entry.tb_frame.f_code.co_filename).is_relative_to(_PACKAGE):
+            call = entry
+        entry = entry.tb_next
+    call.tb_next = None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
