@@ -240,9 +240,9 @@ def kinks(operation: Operation, args: Args, params: Params, rng: np.random.Gener
 
 
 def _assert_middle(subject: Subject, expectation: Expectation) -> None:
-    """Raise unless the derivative along each direction is the average of the one-sided ones."""
+    """Raise unless the derivative by a single entry is the average of the one-sided ones."""
     for t, slope in zip(expectation.directions, expectation.slopes, strict=True):
-        if not slope.kink:
+        if not slope.kink or np.count_nonzero(t) > 1:
             continue
         _, dys = jvp(subject.f, *(tuple(subject.domain.unpack(v)) for v in (subject.x, t)))
         found = subject.codomain.pack(dys)

@@ -35,6 +35,8 @@ ROUGHLY = 1e-4
 COMPLEX_STEP = 2.0**-70
 # A function this many times rougher than rounding makes it varies too fast for any step.
 HOPELESS = 1e8
+# The slope of a jump, in units of the size of the function.
+JUMP = 1e3
 # An error bound is this many times the error that was estimated.
 SAFETY = 20.0
 
@@ -213,7 +215,13 @@ class _Beside:
             there = self.line(side * h)
             return (there.y - base.y) / (side * h) if there.continues(nearest) else None
 
-        return extrapolate(difference, noise, self.least, 2.0)
+        found = extrapolate(difference, noise, self.least, 2.0)
+        if found is None:
+            return None
+        slope, error = found
+        # what moves this far in the shortest step has no slope: it jumps
+        jumps = np.abs(nearest.y - base.y) > JUMP * LAST * (np.abs(slope) + self.subject.sizes)
+        return slope, np.where(jumps, np.inf, error)
 
 
 def extrapolate(
