@@ -13,7 +13,7 @@ A derivative along a direction is found by the first method that applies:
   side, or another formula: a kink, where the derivative is one of those between two slopes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,9 @@ FIRST = 2.0**-2
 LAST = 2.0**-26
 # Columns of an extrapolation: more would bring in steps that were far too long.
 COLUMNS = 6
+# Steps far apart. An extrapolation from long steps must agree with what shorter ones find, roughly:
+# long ones may step over what is narrow.
+ANCHORS = (2.0**-8, 2.0**-14, 2.0**-20)
 # An extrapolation ends where its relative error is this, or rounding outweighs it; after so many
 # levels without improvement, and when steps are so short, a larger error will do.
 CONVERGED = 1e-10
@@ -141,21 +144,51 @@ def second_opinion(subject: Subject, t: Array, first: Slope) -> Slope:
         first = slope(subject, t)  # whose error may be greater now
     other = beside.central(first=2.0**-10 if first.method == "Richardson" else FIRST)
     sides = beside.one_sided()
-    if np.any(sides.high - sides.low > 4 * sides.error):  # a kink that nobody told of
-        return replace(sides, error=sides.error + first.error)
+    if _differ(sides):  # a kink that nobody told of
+        first = replace(sides, error=sides.error + first.error)
+    if subject.trace is None and _bends(subject):
+        around = _around(subject, t, first)
+        return replace(
+            around,
+            low=np.fmin(first.low, around.low),
+            high=np.fmax(first.high, around.high),
+            kink=True,
+        )
+    if first.method == "one-sided":
+        return first
     apart = np.maximum(first.low - other.high, other.low - first.high)
     unknown = apart > first.error + other.error + 1e-6 * np.abs(first.middle)
     unknown |= np.isnan(other.low)  # the function is not even defined beside the point
     return replace(first, error=np.where(unknown, np.inf, first.error))
 
 
+def _differ(sides: Slope) -> bool:
+    size = np.fmax(np.abs(sides.low), np.abs(sides.high))
+    return bool(np.any(sides.high - sides.low > 4 * sides.error + 0.01 * size))
+
+
+def _bends(subject: Subject) -> bool:
+    """Return whether a function without a trace has a kink: along a line, or between two."""
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=subject.x.size)
+    one, other = one * subject.scale, one[::-1] * subject.scale  # in another order, for ties
+    along = [_Beside(subject, t) for t in (one, other, one + other)]
+    if any(_differ(line.one_sided()) for line in along):
+        return True
+    first, second, both = (line.central() for line in along)
+    bend = np.abs(both.low - first.low - second.low)
+    error = first.error + second.error + both.error
+    size = np.abs(first.low) + np.abs(second.low)
+    return bool(np.any(bend > 4 * error + 0.01 * size))
+
+
 def _around(subject: Subject, t: Array, at_kink: Slope) -> Slope:
     """Return the range of the derivative over smooth points close by: a Clarke subdifferential."""
     rng = np.random.default_rng(0)
     low, high = at_kink.low, at_kink.high
-    step = 2.0**-20
+    step = 2.0**-24
     for _ in range(16):
-        shift = rng.normal(size=subject.x.size) * subject.scale * 2.0**-10
+        shift = rng.normal(size=subject.x.size) * subject.scale * 2.0**-18
         for x in (subject.x + shift, subject.x - shift):
             up, down = subject.at(x + step * t), subject.at(x - step * t)
             if up.continues(down):
@@ -248,6 +281,7 @@ def extrapolate(
     first
         The longest step.
     """
+    anchors = [(h, quotient) for h in ANCHORS if (quotient := difference(h)) is not None]
     best: Array | None = None
     error = np.full_like(noise, np.inf)
     greatest, stair = np.zeros_like(noise), np.zeros_like(noise)
@@ -275,7 +309,7 @@ def extrapolate(
                     row.append(finer)
                     change = np.maximum(np.abs(finer - row[j]), np.abs(finer - coarse))
                     change = change + 2 * noise / h
-                    better = change < error
+                    better = (change < error) & _agrees(finer, h, anchors, noise)
                     improved = improved or bool(np.any(change < 0.5 * error))
                     best = np.where(better, finer, best)
                     error = np.where(better, change, error)
@@ -291,3 +325,13 @@ def extrapolate(
     # where the argument's rounding moves the result about as much as steps do, they tell nothing
     rough = (noise > 0.02 * greatest) & (noise > HOPELESS * least)
     return best, np.where((greatest > 0) & rough, np.inf, error)
+
+
+def _agrees(slope: Array, h: float, anchors: Sequence[tuple[float, Array]], noise: Array) -> Array:
+    """Return for which entries a slope found with steps from h on agrees with shorter steps."""
+    agrees = np.ones(slope.shape, dtype=bool)
+    for shorter, quotient in anchors:
+        if shorter < h:
+            size = np.fmax(np.abs(slope), np.abs(quotient))
+            agrees &= ~(np.abs(slope - quotient) > 0.02 * size + 8 * noise / shorter)
+    return agrees

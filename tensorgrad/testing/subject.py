@@ -104,7 +104,7 @@ class Subject:
                     return Point(self.codomain.pack([np.asarray(y) for y in ys]), None)
                 run = trace(self.f, self.domain.unpack(x))
                 return Point(self.codomain.pack(run.values), run.branch)
-        except (ArithmeticError, ValueError):
+        except Exception:  # whatever a function raises outside of its domain
             return Point(np.full_like(self.base.y, np.nan), None)
 
     def arrays(self, x: Array) -> list[Array]:
@@ -128,7 +128,7 @@ class Subject:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("error")  # NumPy warns where it drops imaginary parts
                 run = trace(self.f, zs)
-        except (TypeError, ArithmeticError, ValueError, Warning):
+        except Exception:  # it takes no complex numbers
             return None
         if run.operations != self.trace.operations or not run.holomorphic:
             return None
@@ -183,7 +183,9 @@ class Subject:
         """Look for rounding errors that only wider spacings show."""
         if not self._looked_closer:
             wide = self.noise_of(lambda x: self.at(x).y, self.base.y, wide=True)
-            self.noise = np.fmax(self.noise, wide)
+            # more than terms of the size of the result or the argument lose is no rounding
+            most = 64 * self.rounding * (self.sizes + np.max(self.scale, initial=0))
+            self.noise = np.fmax(self.noise, np.fmin(wide, most))
             self._looked_closer = True
 
 
