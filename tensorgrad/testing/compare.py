@@ -12,9 +12,9 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 
-from tensorgrad.testing import diagnosis
 from tensorgrad.testing.comparison import Comparison
 from tensorgrad.testing.expectation import ROUNDINGS, Expectation
+from tensorgrad.testing.patterns import pattern
 from tensorgrad.testing.report import Finding, Verdict, count
 from tensorgrad.testing.rounding import disturbed_gradient, disturbed_tangent
 from tensorgrad.testing.space import Space
@@ -47,7 +47,7 @@ def found_by(
         message = f"wrong at {int(wrong.sum())} of {n}"
         if (wrong & comparison.kink).any():
             message += "; at a kink, and outside of what lies between the derivatives around it"
-        hint = diagnosis.pattern(
+        hint = pattern(
             comparison.found,
             comparison.expected,
             tolerance=comparison.tolerance,

@@ -11,7 +11,7 @@ from typing import Any
 from unittest import SkipTest
 
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing import checks, diagnosis
+from tensorgrad.testing import checks, predicates
 from tensorgrad.testing.functions import Arrays
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text
 from tensorgrad.testing.report import (
@@ -114,7 +114,6 @@ def given_grad(
 
         @wraps(template)
         def test(*args: Any, **kwargs: Any) -> None:
-            __tracebackhide__ = True
             asked = options()
             # where hypothesis keeps what its decorators above this one were told
             chosen = test._hypothesis_internal_use_settings  # type: ignore[attr-defined]
@@ -354,9 +353,9 @@ class _Run:
 
     def _predicate(self) -> str:
         failing, passing = (
-            [diagnosis.describe((), {name: one[name] for name in self.drawn}, ()) for one in those]
+            [predicates.describe((), {name: one[name] for name in self.drawn}, ()) for one in those]
             for those in (self.failing, self.passing)
         )
-        if (found := diagnosis.separating(failing, passing)) is not None:
+        if (found := predicates.separating(failing, passing)) is not None:
             return found
         return f"{len(failing)} of {len(failing) + len(passing)} examples drawn at random fail"

@@ -7,6 +7,7 @@ no such operation, in one that is declared here and taken out of the registry ag
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +24,14 @@ from tensorgrad.ops.reductions import _shares, _var
 from tensorgrad.testing.mutants import (
     MUTATIONS,
     Mutant,
+    Plant,
     edited,
     mutated,
     replaced,
     rewritten,
     unlisted,
 )
-from tensorgrad.typing import NONZERO, Array, Draw
+from tensorgrad.typing import NONZERO, Array, Draw, Shape
 
 # ---- operations to plant errors in, where the registry has none ---------------------------------
 
@@ -144,6 +146,16 @@ _matmul, _sum, _max, _divide, _multiply = map(
 _by_x, _by_w = (rule.formula for rule in conv.rules["vjp"] if rule is not None)
 _BOTH = "vjp jvp"
 
+
+def _exchanged(name: str) -> Plant:
+    """Give the rule of conv by x a parameter with its axes in the wrong order."""
+
+    def formula(g: Array, w: Array, x_shape: Shape, **params: Any) -> Array:
+        return _by_x(g, w, x_shape, **{**params, name: params[name][::-1]})
+
+    return rewritten(conv, formula)
+
+
 HANDWRITTEN = (
     # ---- convolution ----
     Mutant(
@@ -188,12 +200,7 @@ HANDWRITTEN = (
     Mutant(
         "conv by x: dilations of the axes exchanged",
         "they differ",
-        rewritten(
-            conv,
-            lambda g, w, x_shape, dilation, **params: _by_x(
-                g, w, x_shape, dilation=dilation[::-1], **params
-            ),
-        ),
+        _exchanged("dilation"),
         conv,
     ),
     Mutant(
@@ -214,23 +221,13 @@ HANDWRITTEN = (
     Mutant(
         "conv by x: paddings of the axes exchanged",
         "they differ",
-        rewritten(
-            conv,
-            lambda g, w, x_shape, padding, **params: _by_x(
-                g, w, x_shape, padding=padding[::-1], **params
-            ),
-        ),
+        _exchanged("padding"),
         conv,
     ),
     Mutant(
         "conv by x: strides of the axes exchanged",
         "they differ",
-        rewritten(
-            conv,
-            lambda g, w, x_shape, stride, **params: _by_x(
-                g, w, x_shape, stride=stride[::-1], **params
-            ),
-        ),
+        _exchanged("stride"),
         conv,
     ),
     Mutant(

@@ -1,6 +1,7 @@
 """Values as Python that makes them again, entry by entry and stride by stride."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ IMPORTS = "import numpy as np\nimport tensorgrad as tg"
 # Characters of a line that is still read.
 _LONGEST = 2000
 _PLAIN = (bool, int, str, bytes, type(None), type(...), slice, range)
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value that has been made already, by its name."""
+
+    name: str
 
 
 def assignments(values: Mapping[str, Any]) -> str:
@@ -66,6 +74,8 @@ def case_text(values: Mapping[str, Any]) -> str:
 
 def literal(value: Any) -> str:
     """Return a Python expression for a value; see `assignments`."""
+    if isinstance(value, Ref):
+        return value.name
     if isinstance(value, Tensor):
         recorded = ", requires_grad=True" if value.requires_grad else ""
         return f"tg.tensor({literal(value.numpy())}{recorded})"

@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad.engine.primitive import Operation, Primitive
 from tensorgrad.errors import UnsupportedError
-from tensorgrad.testing import diagnosis
+from tensorgrad.testing import predicates
 from tensorgrad.testing.draw import HypothesisDraw, NumberDraw, RandomDraw
 from tensorgrad.testing.laws import LAWS, Law, as_function, draw_case
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text
@@ -144,7 +144,7 @@ class _Case:
 
     def described(self) -> dict[str, Any]:
         """Return what may separate this case from others."""
-        return diagnosis.describe(self.args, self.params, self.names)
+        return predicates.describe(self.args, self.params, self.names)
 
     def replay(self) -> str:
         """Return Python that tries the law on this case again; nothing where it cannot be told."""
@@ -203,7 +203,7 @@ def _failed(law: Law, operation: Operation, case: _Case, seed: int) -> Report:
     survey = [
         _Case.drawn(law, operation, RandomDraw((seed, number))) for number in range(_SURVEYED)
     ]
-    predicate = diagnosis.separating(
+    predicate = predicates.separating(
         [one.described() for one in survey if one.error is not None],
         [one.described() for one in survey if one.error is None],
     )

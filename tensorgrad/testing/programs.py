@@ -14,21 +14,14 @@ import numpy as np
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.primitive import NUMPY, Operation
 from tensorgrad.engine.tensor import Tensor, tensor
-from tensorgrad.testing.literal import literal
+from tensorgrad.testing.literal import Ref, literal
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array
 from tensorgrad.visualize.graph import graph
 
 # ---- what a program is --------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Ref:
-    """A value of the program, by its name, among the arguments of a step."""
-
-    name: str
-
-
+# Of a program, by their names.
 Values = dict[str, Any]
 
 
@@ -74,8 +67,8 @@ class Call:
 
     def source(self) -> str:
         """Return a line of Python."""
-        given = [_text(arg) for arg in self.args]
-        given += [f"{name}={_text(value)}" for name, value in self.params.items()]
+        given = [literal(arg) for arg in self.args]
+        given += [f"{name}={literal(value)}" for name, value in self.params.items()]
         left = ", ".join(name or "_" for name in self.results)
         if self.form != "array" and len(self.results) == 1:
             left += ","
@@ -289,20 +282,6 @@ def public_name(operation: Operation) -> str:
     if getattr(sys.modules.get("tensorgrad"), operation.name, None) is operation.fun:
         return f"tg.{operation.name}"
     return f"REGISTRY[{operation.name!r}]"
-
-
-def _text(value: Any) -> str:
-    """Return an expression for an argument: the name of a value, or a constant."""
-    kind = type(value)
-    if kind is Ref:
-        return value.name
-    if kind is tuple:
-        return f"({', '.join(map(_text, value))}{',' if len(value) == 1 else ''})"
-    if kind is list:
-        return f"[{', '.join(map(_text, value))}]"
-    if kind is dict:
-        return f"{{{', '.join(f'{literal(name)}: {_text(v)}' for name, v in value.items())}}}"
-    return literal(value)
 
 
 def _imports(steps: Sequence[Step], lines: Sequence[str]) -> list[str]:

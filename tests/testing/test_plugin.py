@@ -116,6 +116,7 @@ def test_failure_of_a_plain_check(project):
     result = run(project)
     result.stdout.fnmatch_lines(["*x = np.array([[]1.0, -2.0[]])", "*pattern: negated at (1)"])
     result.stdout.fnmatch_lines(["*rerun: pytest test_mine.py::test_plain"])
+    result.stdout.no_fnmatch_line("*checks.py*")
     script = next((project.path / ".tensorgrad").glob("*.py"))
     assert "#     x = np.array([1.0, -2.0])" in script.read_text(encoding="utf-8")
     again = subprocess.run(
@@ -198,7 +199,7 @@ def assert_one_wrong_rule(result):
 
 def test_wrong_rule_of_an_operation(project):
     project.makepyfile(test_ops=EVERY_OP)
-    result = run(project, "--grad-seed", "3", "test_ops.py", "-k", "mine", "-n", "2")
+    result = run(project, "--grad-seed", "3", "test_ops.py", "-k", "mine")
     assert_one_wrong_rule(result)
     result.stdout.fnmatch_lines(["rerun: pytest *test_op[[]mine.signed_square[]]* --grad-seed 3"])
     script, picture = named_files(result)
@@ -213,12 +214,13 @@ def test_wrong_rule_of_an_operation(project):
 
 def test_pattern_makes_tests_that_can_be_named(project):
     project.makepyfile(test_other="import mine\n\ndef test_other():\n    pass\n")
-    result = run(project, "--grad-ops", "mine.*", "-m", "grad", "-n", "2")
+    few = "--grad-examples", "20"
+    result = run(project, "--grad-ops", "mine.*", "-m", "grad", "-n", "2", *few)
     assert_one_wrong_rule(result)
     (line,) = [line for line in result.outlines if line.startswith("rerun: ")]
     assert line.startswith("rerun: pytest grad-ops::mine.signed_square --grad-seed ")
     _, _, *args = line.split()
-    second = run(project, *args, "grad-ops::mine.cube")
+    second = run(project, *args, "grad-ops::mine.cube", *few)
     assert_one_wrong_rule(second)
     (said,) = [line for line in result.outlines if line.startswith("mine.signed_square, law")]
     assert said in second.outlines
