@@ -228,6 +228,8 @@ def _single_precision(
         zeros: Array = np.zeros(x.shape)
         low = Comparison(found[i], right, right, np.where(known, tolerance, np.inf), zeros > 0)
         finding = found_by(low, aspect, "double precision")
+        if finding.verdict is Verdict.INCONCLUSIVE:  # of few digits, all may be lost
+            finding = replace(finding, verdict=Verdict.PASS)
         findings.append(finding)
     return findings
 

@@ -307,7 +307,9 @@ def extrapolate(
                 for j, coarse in enumerate(previous[: COLUMNS - 1]):
                     finer = row[j] + (row[j] - coarse) / (growth ** (j + 1) - 1)
                     row.append(finer)
-                    change = np.maximum(np.abs(finer - row[j]), np.abs(finer - coarse))
+                    if j + 1 == len(previous):
+                        break  # two that agree may do so by accident: a third must
+                    change = np.max(np.abs([finer - row[j], finer - previous[j + 1]]), axis=0)
                     change = change + 2 * noise / h
                     better = (change < error) & _agrees(finer, h, anchors, noise)
                     improved = improved or bool(np.any(change < 0.5 * error))
