@@ -106,6 +106,8 @@ def draw_index(draw: Draw, shape: Shape) -> Index:
         if kind == "mask":
             return np.array([draw.boolean() for _ in range(side)])
         step = draw.choice([None, 1, 2, -1, -2])
+        if draw.boolean():
+            return slice(None, None, step)
         return slice(draw.choice([None, 0, 1, -2]), draw.choice([None, 2, -1]), step)
 
     if draw.integer(0, 5) == 5:

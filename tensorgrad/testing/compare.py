@@ -216,7 +216,7 @@ def compare_tangents(
     noise = np.zeros(shape)
     comparison = _tangents(expectation, found, noise)
     if comparison.wrong.any():
-        places = np.flatnonzero(comparison.wrong.any(1))
+        places = np.flatnonzero((comparison.wrong | ~np.isfinite(found)).any(1))
         for place in places:
             t = expectation.directions[place]
             noise[place] = _tangent_noise(subject, t, tangent, found[place])

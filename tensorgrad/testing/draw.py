@@ -29,11 +29,17 @@ class NumberDraw(ABC):
     integers
         Entries are whole numbers from -3 to 3, whatever the domain: sums and products of a few of
         them are exact, so that derivatives of linear functions can be compared exactly.
+
+    Attributes
+    ----------
+    scaled
+        Each array is multiplied by a power of two, up to 256 times smaller or larger.
     """
 
     def __init__(self, dtypes: Sequence[str] = ("f8",), *, integers: bool = False) -> None:
         self.dtypes = dtypes
         self.integers = integers
+        self.scaled = False
 
     @abstractmethod
     def integer(self, low: int, high: int) -> int:
@@ -84,6 +90,8 @@ class NumberDraw(ABC):
         entries = self._entries(shape, domain)
         if dtype.kind == "c":
             entries = entries + 1j * self._entries(shape, IMAGINARY)
+        if self.scaled:
+            entries = entries * 2.0 ** self.integer(-8, 8)
         return np.asarray(entries, dtype)
 
     def _entries(self, shape: Shape, domain: Domain) -> Array:

@@ -35,7 +35,7 @@ Args = tuple[Any, ...]
 Params = dict[str, Any]
 
 ROUNDING = 1e-11  # of a few operations in double precision
-SINGLE = 2e-4  # of a few operations, and their derivatives, in single precision
+SINGLE = 2e-5  # of a few operations, and their derivatives, in single precision
 
 
 # ---- what the laws are written with -------------------------------------------------------------
@@ -221,22 +221,37 @@ def second_modes(operation: Operation, args: Args, params: Params, rng: np.rando
 
 
 def kinks(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
-    """Where formulas meet, the derivative lies between theirs; of each entry, in the middle."""
+    """At whole numbers, where zeros and ties are, derivatives are right, if there are any.
+
+    Where formulas meet, the derivative lies between theirs; by a single entry of an elementwise
+    operation, in the middle.
+    """
     f, xs = as_function(operation, operation, args, params)
     if not count_of(xs):
         return 0
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # whole numbers may lie outside of the domain
         subject = Subject(f, xs)
-        if subject.trace is None or not subject.trace.branch:
-            return 0
-        expectation = Expectation.of(subject, rng)
+        bends = subject.trace is not None and bool(subject.trace.branch)
+        expectation = (Expectation.of if bends else Expectation.brief)(subject, rng)
         names = _arrays(operation, args, params).names
         findings = compare_derivatives(subject, expectation, rng, names)
         if failed(findings):
             raise GradientError(Report("kinks", tuple(findings)))
         if operation.kind == "elementwise":
             _assert_middle(subject, expectation)
-    return sum(finding.kinks for finding in findings)
+    return sum(finding.compared for finding in findings)
+
+
+def second_kinks(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """At whole numbers, derivatives of the gradient are right, if there are any."""
+    with np.errstate(all="ignore"):
+        return second_slope(operation, args, params, rng)
+
+
+def magnitude(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """Derivatives are right for small and large arguments."""
+    with np.errstate(all="ignore"):  # large numbers may lie outside of the domain
+        return slope(operation, args, params, rng)
 
 
 def _assert_middle(subject: Subject, expectation: Expectation) -> None:
@@ -378,6 +393,56 @@ def independence(operation: Operation, args: Args, params: Params, rng: np.rando
     return count_of(gradients)
 
 
+def identity(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """One Tensor may stand for several arguments, and be returned more than once."""
+    f, xs = as_function(operation, operation, args, params)
+    alike = [i for i, x in enumerate(xs) if x.shape == xs[0].shape and x.dtype == xs[0].dtype]
+    if not alike:
+        return 0
+    shared = [xs[0] if i in alike else x for i, x in enumerate(xs)]
+
+    def by_one(x: Any) -> tuple[Any, ...]:
+        ys = f(*(x if i in alike else other for i, other in enumerate(shared)))
+        return (*ys, *ys, x)
+
+    with np.errstate(all="ignore"):
+        ys, pullback = vjp(f, *shared)
+        if not all(np.isfinite(y).all() for y in ys):
+            return 0
+        one, other, own = vectors_like(ys, rng), vectors_like(ys, rng), vectors_like(xs[:1], rng)
+        (found,) = vjp(by_one, xs[0])[1]((*one, *other, *own))
+        both = pullback(tuple(a + b for a, b in zip(one, other, strict=True)))
+    if not all(np.isfinite(g).all() for g in both):
+        return 0
+    return assert_close([found], [own[0] + sum(both[i] for i in alike)], ROUNDING, "gradient")
+
+
+def closure(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """What a function closes over is differentiated by, as if it had been passed."""
+    f, xs = as_function(operation, operation, args, params)
+    if len(xs) < 2:
+        return 0
+    i, j = rng.permutation(len(xs))[:2]
+    gs = vectors_like(vjp(f, *xs)[0], rng)
+    ts = tuple(vectors_like([x], rng)[0] if k == i else np.zeros_like(x) for k, x in enumerate(xs))
+    expected = vjp(lambda *xs: vjp(f, *xs)[1](gs), *xs)[1](ts)[j]
+
+    def by_i(z: Any) -> Any:
+        def only(held: dict[str, Any]) -> tuple[Any, ...]:
+            return f(*(held["x"] if k == i else z if k == j else x for k, x in enumerate(xs)))
+
+        return vjp(only, {"x": xs[i], "unused": xs[j]})[1](gs)[0]["x"]
+
+    (found,) = vjp(by_i, xs[j])[1](ts[i])
+    leaf = tensor(xs[j], requires_grad=True)
+    gradient = by_i(leaf)
+    left = np.zeros_like(xs[j])
+    if isinstance(gradient, Tensor) and gradient.requires_grad:
+        gradient.backward(ts[i])
+        left = left if leaf.grad is None else leaf.grad.numpy()
+    return assert_close([found, left], [expected, expected], ROUNDING, "gradient by what is held")
+
+
 def leaves(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
     """``.backward()`` adds the gradient to a leaf each time, whatever arrays are written to."""
     f, xs = as_function(operation, operation, args, params)
@@ -408,6 +473,16 @@ def linearity(operation: Operation, args: Args, params: Params, rng: np.random.G
     first = pullback(one)
     separate = tuple(a + 3 * b for a, b in zip(first, pullback(other), strict=True))
     assert_close(combined, separate, ROUNDING, "gradient for a sum of cotangents")
+    # a power of two changes no digit, and zeros among the entries change no other entry
+    larger = pullback(tuple(1024 * g for g in one))
+    assert_same(larger, [1024 * g for g in first], "gradient for 1024 times the cotangent")
+    masks = [rng.integers(0, 2, y.shape) for y in ys]
+    parts = [
+        pullback(tuple(g * (mask == kept) for g, mask in zip(one, masks, strict=True)))
+        for kept in (0, 1)
+    ]
+    whole = [a + b for a, b in zip(*parts, strict=True)]
+    assert_close(whole, first, ROUNDING, "gradient for two parts of the cotangent")
     nothing = pullback(tuple(np.zeros_like(y) for y in ys))
     assert_same(nothing, [np.zeros_like(x) for x in xs], "gradient for a cotangent of zeros")
     assert_same(pullback(one), first, "gradient for the same cotangent again")
@@ -454,6 +529,7 @@ class Law:
     kinds: frozenset[str] = SMOOTH
     dtypes: tuple[str, ...] = ("f8", "c16")
     integers: bool = False
+    scaled: bool = False
     essential: bool = False
     name: str = field(init=False)
 
@@ -470,11 +546,15 @@ ALL = (
     Law(second_modes),
     Law(exact, frozenset({"linear", "bilinear"}), integers=True),
     Law(kinks, dtypes=("f8",), integers=True),
+    Law(second_kinks, dtypes=("f8",), integers=True),
+    Law(magnitude, scaled=True),
     Law(spaces, dtypes=("f8", "f4", "c16", "c8")),
     Law(precision, dtypes=("f4", "c8")),
     Law(layouts),
     Law(ownership),
     Law(independence),
+    Law(identity),
+    Law(closure),
     Law(leaves),
     Law(linearity),
     Law(isolation, SMOOTH - {"composite"}),
@@ -499,7 +579,7 @@ def draw_case(law: Law, operation: Operation, draw: NumberDraw) -> Case:
     """Draw a case to try a law on."""
     real = tuple(dtype for dtype in law.dtypes if np.dtype(dtype).kind != "c")
     draw.dtypes = law.dtypes if takes_complex(operation) else real
-    draw.integers = law.integers
+    draw.integers, draw.scaled = law.integers, law.scaled
     return operation.samples(draw)
 
 
