@@ -12,7 +12,15 @@ from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.compare import compare_derivatives, found_by
 from tensorgrad.testing.comparison import Comparison
 from tensorgrad.testing.expectation import ROUNDINGS, Expectation
-from tensorgrad.testing.functions import Arrays, floating, names_of, pulled_back, same, space_of
+from tensorgrad.testing.functions import (
+    Arrays,
+    describe_all,
+    floating,
+    names_of,
+    pulled_back,
+    same,
+    space_of,
+)
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
 from tensorgrad.testing.reproduce import drawing
 from tensorgrad.testing.rounding import disturbed_gradient
@@ -73,12 +81,12 @@ def check_grad(
     >>> report.verdict, report.compared
     (<Verdict.PASS: 'PASS'>, 4)
     """
-    if order < 1 or not modes or set(modes) - set(MODES):
+    if order < 1 or isinstance(modes, str) or not modes or set(modes) - set(MODES):
         raise UnsupportedError(
             explain(
                 "check_grad",
                 "There is no such check.",
-                'Pass order=1 or more, and modes of "rev" and "fwd".',
+                'Pass order=1 or more, and a tuple of "rev" and "fwd" as modes.',
                 order=order,
                 modes=modes,
             )
@@ -90,8 +98,8 @@ def check_grad(
             explain(
                 "check_grad",
                 "There is nothing to differentiate by.",
-                "Pass an argument that holds floating-point numbers.",
-                arguments=tuple(type(arg).__name__ for arg in args),
+                "Pass floating-point numbers, as by .astype(float), and at least one of them.",
+                arguments=describe_all(args),
                 wrt=wrt,
             )
         )
@@ -144,9 +152,8 @@ def _first_look(f: Callable[..., Any], arrays: Arrays) -> tuple[list[Finding], F
     ys = floating(first)
     if not ys:
         kinds = ", ".join(dict.fromkeys(type(leaf).__name__ for leaf in flatten(first)[0]))
-        message = (
-            f"the function returns no floating-point number or array, but {kinds or 'nothing'}"
-        )
+        kinds = kinds or repr(first)
+        message = f"the function returns no floating-point number or array, but {kinds}"
         return [Finding("result", Verdict.FAIL, message)], None
     if not same([np.asarray(plain(y)) for y in ys], [np.asarray(plain(y)) for y in again]):
         message = "the function is random: the same arguments gave two results. Fix its seed"

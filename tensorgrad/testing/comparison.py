@@ -84,7 +84,7 @@ class Comparison:
             found, low, high = self.found[place], self.low[place], self.high[place]
             expected = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
             middle = self.expected[place]
-            ratio = f"{found / middle:.4g}" if middle else ""
+            ratio = _ratio(found / middle) if middle else ""
             index = f"({', '.join(map(str, place))})" if place else "()"
             rows.append((index, _number(found), expected, ratio))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -99,6 +99,18 @@ def within(found: Array, low: Array, high: Array, tolerance: Array) -> Array:
     if np.iscomplexobj(found):
         return np.abs(found - low) <= tolerance
     return (found >= low - tolerance) & (found <= high + tolerance)
+
+
+def _ratio(ratio: float) -> str:
+    """Write a ratio; of one close to 1, how close.
+
+    >>> _ratio(0.5), _ratio(1 + 3e-8)
+    ('0.5', '1 + 3e-08')
+    """
+    beyond = ratio - 1
+    if 0 < abs(beyond) < 1e-3:
+        return f"1 {'+' if beyond > 0 else '-'} {abs(beyond):.0e}"
+    return f"{ratio:.4g}"
 
 
 def _number(x: complex) -> str:

@@ -118,3 +118,8 @@ def same(some: Sequence[Array], others: Sequence[Array]) -> bool:
 def space_of(x: Array) -> str:
     """Write dtype and shape."""
     return f"{x.dtype}{list(x.shape)}"
+
+
+def describe_all(args: Sequence[Tree]) -> tuple[str, ...]:
+    """Write what each argument is: the space of an array, else its type."""
+    return tuple(space_of(a) if hasattr(a, "dtype") else type(a).__name__ for a in args)

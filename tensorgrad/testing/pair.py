@@ -1,6 +1,6 @@
 """check_pair: gradients that any library computed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,10 @@ import numpy as np
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.compare import compare_gradient
 from tensorgrad.testing.expectation import Expectation
-from tensorgrad.testing.functions import Arrays, names_of, same, space_of
+from tensorgrad.testing.functions import Arrays, describe_all, names_of, same, space_of
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, raised
 from tensorgrad.testing.subject import Subject
+from tensorgrad.testing.trace import Function
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array
 
@@ -50,7 +51,10 @@ def check_pair(value_fn: Callable[..., Any], grad_fn: Callable[..., Any], *args:
     if not any(x.size for x in arrays.values):
         raise UnsupportedError(
             explain(
-                "check_pair", "There is nothing to differentiate by.", "Pass an array of floats."
+                "check_pair",
+                "There is nothing to differentiate by.",
+                "Pass floating-point numbers, as by .astype(float), and at least one of them.",
+                arguments=describe_all(args),
             )
         )
     subject = getattr(grad_fn, "__name__", type(grad_fn).__name__)
@@ -76,11 +80,11 @@ def _foreign(
 
     (y,), gs = value(*arrays.values), gradients(*arrays.values)
     if y.size != 1 or y.dtype.kind not in "fiu":
-        message = f"value_fn returns one real number, not {space_of(y)}"
+        message = f"value_fn must return one real number, not {space_of(y)}"
         return [Finding("value_fn", Verdict.FAIL, message)]
     if not isinstance(gs, (tuple, list)) or len(gs) != len(arrays.values):
         got = f"{len(gs)} of them" if isinstance(gs, (tuple, list)) else type(gs).__name__
-        message = f"grad_fn returns a tuple, one gradient for each of {arrays.names}, not {got}"
+        message = f"grad_fn must return a tuple, one gradient for each of {arrays.names}, not {got}"
         return [Finding("grad_fn", Verdict.FAIL, message)]
     for x, g, name in zip(arrays.values, map(np.asarray, gs), arrays.names, strict=True):
         if g.shape != x.shape or g.dtype != x.dtype:
@@ -88,13 +92,29 @@ def _foreign(
             findings.append(Finding(f"gradient by {name}", Verdict.FAIL, message))
     if any(np.shape(g) != x.shape for x, g in zip(arrays.values, gs, strict=True)):
         return findings
-    subject = Subject(value, arrays.values, traced=False)
+    subject = _in_double(value, arrays.values, y) or Subject(value, arrays.values, traced=False)
     expectation = Expectation.of(subject, np.random.default_rng(0))
+    # from here on, it is about the gradient, in the precision of the arguments
+    subject.rounding = max(subject.rounding, *(float(np.finfo(x.dtype).eps) for x in arrays.values))
 
     def gradient(x: Array) -> Array:
-        return subject.domain.pack(gradients(*subject.arrays(x)))
+        parts = zip(subject.domain.unpack(x), arrays.values, strict=True)
+        return subject.domain.pack(gradients(*(part.astype(like.dtype) for part, like in parts)))
 
     return findings + compare_gradient(expectation, np.ones(1), gradient, arrays.names)
+
+
+def _in_double(value: Function, xs: Sequence[Array], y: Array) -> Subject | None:
+    """Return the function in double precision, if it takes that and xs are in a lower one."""
+    doubles = [x.astype(np.result_type(x.dtype, float)) for x in xs]
+    if all(x.dtype == double.dtype for x, double in zip(xs, doubles, strict=True)):
+        return None
+    try:
+        subject = Subject(value, doubles, traced=False)
+    except Exception:  # it takes no double precision
+        return None
+    agrees = np.allclose(subject.base.y, y, rtol=0.01, atol=0.01)
+    return subject if agrees and subject.rounding == np.finfo(float).eps else None
 
 
 def _first_look_at_foreign(aspect: str, fn: Callable[..., Any], arrays: Arrays) -> list[Finding]:

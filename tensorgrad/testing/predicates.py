@@ -233,9 +233,13 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 def _relation(a: str, symbol: str, b: str) -> Predicate:
     """Return what compares two facts, where both are known and of the same type."""
     compare = _RELATIONS[symbol]
+    ordered = symbol in {"<", ">"}
 
     def holds(row: Facts) -> bool:
-        return a in row and b in row and type(row[a]) is type(row[b]) and compare(row[a], row[b])
+        if a not in row or b not in row or type(row[a]) is not type(row[b]):
+            return False
+        # tuples of numbers and of pairs are not in any order
+        return (not ordered or type(row[a]) in (int, float)) and compare(row[a], row[b])
 
     return Predicate(f"{a} {symbol} {b}", holds)
 

@@ -332,9 +332,9 @@ def test_pairs():
 @pytest.mark.parametrize(
     ("value", "gradient", "message"),
     [
-        (lambda x: x, lambda x: (x,), "value_fn returns one real number"),
-        (np.sum, lambda x: np.ones(3), "grad_fn returns a tuple"),
-        (np.sum, lambda x: (np.ones(3), 1), "grad_fn returns a tuple"),
+        (lambda x: x, lambda x: (x,), "value_fn must return one real number"),
+        (np.sum, lambda x: np.ones(3), "grad_fn must return a tuple"),
+        (np.sum, lambda x: (np.ones(3), 1), "grad_fn must return a tuple"),
         (np.sum, lambda x: (np.ones((1, 3)),), "is float64[1, 3], its argument float64[3]"),
         (np.sum, lambda x: (np.ones(3, "f4"),), "is float32[3], its argument float64[3]"),
         (lambda x: NOISE.random(), lambda x: (x,), "value_fn is random"),
