@@ -19,9 +19,11 @@ from tensorgrad.testing.reproduce import drawing
 from tensorgrad.testing.rules import argument_names, location, registered, source_of
 from tensorgrad.testing.run import new_seed, options, rerun_line
 
-# Cases looked at to see what separates those that fail, and cases tried to find a small one.
+# Cases looked at to see what separates those that fail, cases tried to find a small one, and for
+# how long.
 _SURVEYED = 60
 _SHRUNK = 300
+_SECONDS = 5
 
 
 def check_op(op: Any, *, examples: int = 100, seed: int | None = None) -> Report:
@@ -200,9 +202,10 @@ def check_law(
 def _failed(law: Law, operation: Operation, case: _Case, seed: int) -> Report:
     """Report the smallest case for which a law does not hold, and what sets such cases apart."""
     report = _report_of(_smallest(law, operation, seed) or case)
-    survey = [
-        _Case.drawn(law, operation, RandomDraw((seed, number))) for number in range(_SURVEYED)
-    ]
+    survey: list[_Case] = []
+    end = time.monotonic() + _SECONDS
+    while len(survey) < _SURVEYED and time.monotonic() < end:
+        survey.append(_Case.drawn(law, operation, RandomDraw((seed, len(survey)))))
     predicate = predicates.separating(
         [one.described() for one in survey if one.error is not None],
         [one.described() for one in survey if one.error is None],
@@ -238,6 +241,7 @@ def _smallest(law: Law, operation: Operation, seed: int) -> _Case | None:
     except ImportError:
         return None
     smallest: list[_Case] = []
+    end = time.monotonic() + _SECONDS
 
     @seeded(seed)
     @settings(
@@ -249,6 +253,8 @@ def _smallest(law: Law, operation: Operation, seed: int) -> _Case | None:
     )
     @given(data=st.data())
     def holds(data: Any) -> None:
+        if time.monotonic() > end:  # the smallest so far will do
+            return
         case = _Case.drawn(law, operation, HypothesisDraw(data))
         if case.error is not None:
             smallest[:] = [case]

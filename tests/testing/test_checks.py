@@ -130,6 +130,13 @@ def test_arguments_of_all_kinds():
     assert check_grad(lambda x: np.sum(x**3), np.ones(2), order=3)
 
 
+def test_a_function_may_close_over_a_leaf():
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    assert check_grad(lambda x: np.sum(w * x**2), np.ones(2), order=2)
+    assert check_grad(lambda x: np.sum(w * x**2), np.ones(2, "f4"))
+    assert w.grad is None
+
+
 # ---- wrong functions ----------------------------------------------------------------------------
 
 
@@ -349,6 +356,48 @@ def test_pairs_that_are_none(value, gradient, message):
     assert message in str(report)
 
 
+@pytest.mark.parametrize("width", [0.1, 0.01, 1e-3, 1e-4])
+@pytest.mark.parametrize("seed", range(5))
+def test_narrow_features_are_not_stepped_over(width, seed):
+    rng = np.random.default_rng(seed)
+    centre = rng.normal(size=4)
+    x = centre + width * rng.normal(size=4)
+
+    def value(x):
+        return np.sum(np.exp(-(((x - centre) / width) ** 2)))
+
+    def right(x):
+        z = (x - centre) / width
+        return (-2 * z / width * np.exp(-(z**2)),)
+
+    assert check_pair(value, right, x)
+    assert outcome(check_pair, value, lambda x: (0 * x,), x).verdict is Verdict.FAIL
+
+
+def test_a_function_may_raise_beside_the_point():
+    def value(x):
+        if (x > 1).any():
+            raise RuntimeError("out of domain")
+        return np.sum(np.sqrt(1 - x * x))
+
+    x = np.array([0.999, 0.5])
+    assert check_pair(value, lambda x: (-x / np.sqrt(1 - x * x),), x)
+
+
+def test_a_gradient_in_low_precision_is_judged_against_double_precision():
+    x = RNG.normal(size=6).astype("f4")
+
+    def value(x):
+        return np.sum(np.sin(x) * x)
+
+    def gradient(x, factor=1.0):
+        return ((np.cos(x) * x + np.sin(x)) * x.dtype.type(factor),)
+
+    assert check_pair(value, gradient, x)
+    report = outcome(check_pair, value, lambda x: gradient(x, 1.0001), x)
+    assert report.verdict is Verdict.FAIL
+
+
 def as_pair(torch, f):
     def value(*xs):
         return f(*map(torch.tensor, xs)).sum().item()
@@ -372,6 +421,9 @@ def test_what_torch_has_wrong_is_found_and_what_it_has_right_passes():
     right = {
         "ties": (torch.amax, [np.array([1.0, 1.0, 0.0])]),
         "softmax": (lambda x: torch.softmax(x, 0)[0], [RNG.normal(size=4) * 10]),
+        "three that tie": (torch.median, [np.full(3, 2.0)]),
+        "one of three that tie": (lambda x: torch.kthvalue(x, 2).values, [np.full(3, 2.0)]),
+        "equal singular values": (lambda x: torch.linalg.svdvals(x)[0], [np.eye(2)]),
         "a bent line": (torch.relu, [np.array([0.0, 1.0, -1.0])]),
         "solve": (torch.linalg.solve, [RNG.normal(size=(3, 3)), RNG.normal(size=3)]),
         "gelu": (torch.nn.functional.gelu, [RNG.normal(size=5)]),
