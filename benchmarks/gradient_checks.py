@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import count
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import report
 from benchmarks.report import row
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.node import Leaf
@@ -33,7 +35,7 @@ from tensorgrad.typing import Array, Domain, Shape
 PREFACE = """\
 # Gradient checks
 
-Made by `python -m benchmarks.gradient_checks`, with {versions}.
+Made by `python -m benchmarks.gradient_checks`. {machine}, {versions}.
 
 Each check is given the same gradients, right ones and wrong ones, and is run as it is published, at
 its default tolerances, in double precision. To the other libraries a gradient is posed as a
@@ -363,7 +365,8 @@ def tables(packages: Sequence[str], *, quick: bool) -> str:
     parts = [*side_by_side(names, examples), "", *kill_rate(100, every), ""]
     listed = dict.fromkeys(["numpy", *(CHECKS[name][0] for name in names)])
     versions = ", ".join(f"{package} {version(package)}" for package in listed)
-    return "\n".join([PREFACE.format(versions=versions), *parts])
+    machine = f"{date.today()}: {report.cpu()}"
+    return "\n".join([PREFACE.format(machine=machine, versions=versions), *parts])
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from benchmarks.libraries import LIBRARIES
 from benchmarks.measure import Case, Outcome
 
 
-def _cpu() -> str:
+def cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -25,7 +25,7 @@ def machine(libraries: Iterable[str], threads: int, rounds: int) -> str:
     packages = ["numpy", *(LIBRARIES[name].package for name in libraries)]
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return (
-        f"{date.today()}: {_cpu()}, {os.cpu_count()} cores, {threads} threads; "
+        f"{date.today()}: {cpu()}, {os.cpu_count()} cores, {threads} threads; "
         f"Python {platform.python_version()}, {versions}. Medians of {rounds} rounds."
     )
 
