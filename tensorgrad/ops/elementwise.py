@@ -126,8 +126,8 @@ hypot = elementwise(
 sin = elementwise(np.sin, lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, lambda g, x: -g * np.sin(x))
 tan = elementwise(np.tan, lambda g, ans: g * (1 + ans * ans), domain=UNIT)
-# Of complex numbers, a root jumps on its branch cut, and only the result knows from which side it was
-# continued: so sqrt(1 - x*x) is cos(arcsin(x)), and so on.
+# Of complex numbers, a root jumps on its branch cut, and only the result knows from which side it
+# was continued: so sqrt(1 - x*x) is cos(arcsin(x)), and so on.
 arcsin = elementwise(
     np.arcsin,
     lambda g, x, ans: g / (np.cos(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),

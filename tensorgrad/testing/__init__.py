@@ -1,11 +1,11 @@
 """Property tests of derivatives: checks, numerical derivatives, and the laws of operations."""
 
 from tensorgrad.testing.checks import check_grad as check_grad
-from tensorgrad.testing.estimate import Estimate as Estimate
-from tensorgrad.testing.estimate import numerical_jacobian as numerical_jacobian
-from tensorgrad.testing.estimate import numerical_jvp as numerical_jvp
-from tensorgrad.testing.estimate import numerical_vjp as numerical_vjp
 from tensorgrad.testing.given import given_grad as given_grad
+from tensorgrad.testing.numerics.estimate import Estimate as Estimate
+from tensorgrad.testing.numerics.estimate import numerical_jacobian as numerical_jacobian
+from tensorgrad.testing.numerics.estimate import numerical_jvp as numerical_jvp
+from tensorgrad.testing.numerics.estimate import numerical_vjp as numerical_vjp
 from tensorgrad.testing.operations import check_op as check_op
 from tensorgrad.testing.pair import check_pair as check_pair
 from tensorgrad.testing.report import Finding as Finding

@@ -9,9 +9,6 @@ import numpy as np
 from tensorgrad.engine.node import Variable
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing.compare import compare_derivatives, found_by
-from tensorgrad.testing.comparison import Comparison
-from tensorgrad.testing.expectation import ROUNDINGS, Expectation
 from tensorgrad.testing.functions import (
     Arrays,
     describe_all,
@@ -21,11 +18,14 @@ from tensorgrad.testing.functions import (
     same,
     space_of,
 )
+from tensorgrad.testing.numerics.compare import compare_derivatives, found_by
+from tensorgrad.testing.numerics.comparison import Comparison
+from tensorgrad.testing.numerics.expectation import ROUNDINGS, Expectation
+from tensorgrad.testing.numerics.rounding import disturbed_gradient
+from tensorgrad.testing.numerics.subject import Subject
+from tensorgrad.testing.numerics.trace import Function, plain, trace
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
 from tensorgrad.testing.reproduce import drawing
-from tensorgrad.testing.rounding import disturbed_gradient
-from tensorgrad.testing.subject import Subject
-from tensorgrad.testing.trace import Function, plain, trace
 from tensorgrad.transforms import vjp
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array, Tree

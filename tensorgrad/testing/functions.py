@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.testing.literal import case_text
-from tensorgrad.testing.trace import Function, plain
+from tensorgrad.testing.numerics.trace import Function, plain
 from tensorgrad.transforms import vjp
 from tensorgrad.transforms.tree import flatten, unflatten
 from tensorgrad.typing import Array, Tree

@@ -11,7 +11,8 @@ from typing import Any
 from unittest import SkipTest
 
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing import checks, predicates
+from tensorgrad.testing import checks
+from tensorgrad.testing.diagnosis import predicates
 from tensorgrad.testing.functions import Arrays
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text
 from tensorgrad.testing.report import (

@@ -17,16 +17,16 @@ from tensorgrad.engine.backward import backward
 from tensorgrad.engine.node import Leaf
 from tensorgrad.engine.primitive import Case, Operation, Primitive
 from tensorgrad.engine.tensor import Tensor, tensor
-from tensorgrad.testing.compare import compare_derivatives, found_by
-from tensorgrad.testing.comparison import Comparison
 from tensorgrad.testing.draw import LAYOUTS, NumberDraw, RandomDraw
-from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, pulled_back
+from tensorgrad.testing.numerics.compare import compare_derivatives, found_by
+from tensorgrad.testing.numerics.comparison import Comparison
+from tensorgrad.testing.numerics.expectation import Expectation
+from tensorgrad.testing.numerics.space import Space
+from tensorgrad.testing.numerics.subject import Subject
+from tensorgrad.testing.numerics.trace import Function
 from tensorgrad.testing.report import GradientError, Report, failed
 from tensorgrad.testing.rules import argument_names, fits, pulled_by_rules, recorded
-from tensorgrad.testing.space import Space
-from tensorgrad.testing.subject import Subject
-from tensorgrad.testing.trace import Function
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.transforms.tree import flatten, map_leaves
 from tensorgrad.typing import Array

@@ -25,9 +25,9 @@ from tensorgrad.engine.tensor import Tensor, tensor
 from tensorgrad.errors import explain
 from tensorgrad.testing.draw import RandomDraw
 from tensorgrad.testing.functions import pulled_back
-from tensorgrad.testing.growing import random_program
 from tensorgrad.testing.laws import LAWS, as_function, check, takes_complex, vectors_like
-from tensorgrad.testing.quick import check_program
+from tensorgrad.testing.programs.growing import random_program
+from tensorgrad.testing.programs.quick import check_program
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 

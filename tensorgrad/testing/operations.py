@@ -10,7 +10,7 @@ import numpy as np
 
 from tensorgrad.engine.primitive import Operation, Primitive
 from tensorgrad.errors import UnsupportedError
-from tensorgrad.testing import predicates
+from tensorgrad.testing.diagnosis import predicates
 from tensorgrad.testing.draw import HypothesisDraw, NumberDraw, RandomDraw
 from tensorgrad.testing.laws import LAWS, Law, as_function, draw_case
 from tensorgrad.testing.literal import IMPORTS, assignments, case_text

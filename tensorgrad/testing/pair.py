@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing.compare import compare_gradient
-from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, describe_all, names_of, same, space_of
+from tensorgrad.testing.numerics.compare import compare_gradient
+from tensorgrad.testing.numerics.expectation import Expectation
+from tensorgrad.testing.numerics.subject import Subject
+from tensorgrad.testing.numerics.trace import Function
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, raised
-from tensorgrad.testing.subject import Subject
-from tensorgrad.testing.trace import Function
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from tensorgrad.errors import TensorgradError
-from tensorgrad.testing.comparison import Comparison
+from tensorgrad.testing.numerics.comparison import Comparison
 
 
 class Verdict(Enum):

@@ -14,12 +14,12 @@ from tensorgrad.engine.primitive import NUMPY, REGISTRY, Every, Operation, Primi
 from tensorgrad.engine.space import fit_cotangent
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing.compare import compare_gradient
-from tensorgrad.testing.expectation import Expectation
 from tensorgrad.testing.functions import Arrays, is_variable, names_of, same
 from tensorgrad.testing.literal import case_text
+from tensorgrad.testing.numerics.compare import compare_gradient
+from tensorgrad.testing.numerics.expectation import Expectation
+from tensorgrad.testing.numerics.subject import Subject
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
-from tensorgrad.testing.subject import Subject
 from tensorgrad.typing import Array, Shape
 
 

@@ -17,8 +17,8 @@ from tensorgrad.engine.tensor import Tensor, require_differentiable
 from tensorgrad.errors import ShapeError, TensorgradError, UnsupportedError, explain
 from tensorgrad.ops.indexing import draw_index
 from tensorgrad.testing.draw import IMAGINARY, LAYOUTS, HypothesisDraw
-from tensorgrad.testing.growing import GENES, build, differentiable_operations
-from tensorgrad.testing.programs import Program
+from tensorgrad.testing.programs.growing import GENES, build, differentiable_operations
+from tensorgrad.testing.programs.program import Program
 from tensorgrad.typing import REAL, Array, Domain, DTypeLike, Shape
 
 # A hypothesis.strategies.SearchStrategy of these values.
@@ -416,7 +416,7 @@ def conv_cases(op: str | Operation = "conv2d", dtypes: Sequence[str] = ("f8",)) 
 
 
 def programs(ops: Sequence[str | Operation] | None = None, *, max_ops: int = 8) -> Strategy:
-    """Draw a random differentiable program; see `tensorgrad.testing.programs.Program`.
+    """Draw a random differentiable program; see `tensorgrad.testing.programs.program.Program`.
 
     Parameters
     ----------

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import tensorgrad as tg
 from tensorgrad.errors import ShapeError, UnsupportedError
 from tensorgrad.testing import numerical_jacobian, numerical_jvp, numerical_vjp
-from tensorgrad.testing.numerical import slope
-from tensorgrad.testing.subject import Subject
+from tensorgrad.testing.numerics.slopes import slope
+from tensorgrad.testing.numerics.subject import Subject
 
 # name: function, its derivative, where; and the relative error that differences may have there
 STEEP = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tensorgrad.testing.patterns import pattern
+from tensorgrad.testing.diagnosis.patterns import pattern
 
 TOLERANCE = 1e-9
 seeds = st.integers(0, 2**32 - 1)

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tensorgrad.conv.primitive import draw_conv
+from tensorgrad.testing.diagnosis.predicates import describe, separating
 from tensorgrad.testing.draw import RandomDraw
-from tensorgrad.testing.predicates import describe, separating
 
 seeds = st.integers(0, 2**32 - 1)
 # most tests here run once for each of many errors

@@ -16,9 +16,9 @@ import tensorgrad as tg
 from tensorgrad.engine import backward as engine
 from tensorgrad.engine.declare import composite, elementwise
 from tensorgrad.engine.primitive import REGISTRY, Rule
-from tensorgrad.testing.growing import differentiable_operations, random_program
-from tensorgrad.testing.programs import Call, Fit, surface
-from tensorgrad.testing.quick import check_program
+from tensorgrad.testing.programs.growing import differentiable_operations, random_program
+from tensorgrad.testing.programs.program import Call, Fit, surface
+from tensorgrad.testing.programs.quick import check_program
 from tensorgrad.testing.strategies import programs
 from tensorgrad.transforms import products
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tensorgrad.testing.subject import Subject
+from tensorgrad.testing.numerics.subject import Subject
 from tensorgrad.typing import Array
 
 # The first step, of a direction that is scaled to the size of the argument, and the last.

@@ -14,7 +14,15 @@ import numpy as np
 from tensorgrad.engine.primitive import REGISTRY, Binary, Operation, Unary
 from tensorgrad.testing.draw import GAP, MARGIN, NumberDraw, lies_in
 from tensorgrad.testing.literal import Ref
-from tensorgrad.testing.programs import Call, Fit, Program, Step, form_of, leaves_of, names_in
+from tensorgrad.testing.programs.program import (
+    Call,
+    Fit,
+    Program,
+    Step,
+    form_of,
+    leaves_of,
+    names_in,
+)
 from tensorgrad.typing import REAL, Array, Domain, Shape
 
 # Larger values, and those without entries, are results of a program but go into nothing else.

@@ -7,9 +7,9 @@ import numpy as np
 
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.testing.functions import Arrays, floating, names_of
-from tensorgrad.testing.numerical import Slope, slope
-from tensorgrad.testing.space import Space
-from tensorgrad.testing.subject import Subject
+from tensorgrad.testing.numerics.slopes import Slope, slope
+from tensorgrad.testing.numerics.space import Space
+from tensorgrad.testing.numerics.subject import Subject
 from tensorgrad.typing import Array, Tree
 
 

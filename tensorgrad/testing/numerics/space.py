@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.testing.trace import plain
+from tensorgrad.testing.numerics.trace import plain
 from tensorgrad.typing import Array
 
 

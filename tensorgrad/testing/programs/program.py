@@ -1,6 +1,6 @@
 """Differentiable programs: straight lines of registered operations, and how they read as Python.
 
-`tensorgrad.testing.growing` makes random ones, `tensorgrad.testing.quick` checks them.
+Beside it, `growing` makes random ones and `quick` checks them.
 """
 
 import sys
@@ -135,7 +135,7 @@ class Program:
 
     Examples
     --------
-    >>> from tensorgrad.testing.growing import random_program
+    >>> from tensorgrad.testing.programs.growing import random_program
     >>> program = random_program(3, max_ops=2)
     >>> len(program.steps)
     2

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tensorgrad.testing.numerical import Slope, doubt_the_graph, second_opinion, slope
+from tensorgrad.testing.numerics.slopes import Slope, doubt_the_graph, second_opinion, slope
+from tensorgrad.testing.numerics.subject import Subject
 from tensorgrad.testing.report import count
-from tensorgrad.testing.subject import Subject
 from tensorgrad.typing import Array
 
 # Up to so many entries, each is varied by itself; else directions are drawn.

@@ -2,7 +2,7 @@
 
 To find out how exactly derivatives can be known, and where the kinks are, takes `check_grad` longer
 than all of this. Here differences of a few fixed steps do, because the programs that
-`tensorgrad.testing.growing` makes are tame.
+`tensorgrad.testing.programs.growing` makes are tame.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.testing.laws import assert_in_spaces_of, inner, vectors_like
-from tensorgrad.testing.programs import Program, reference
-from tensorgrad.testing.trace import Function
+from tensorgrad.testing.numerics.trace import Function
+from tensorgrad.testing.programs.program import Program, reference
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 

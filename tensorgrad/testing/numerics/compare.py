@@ -12,13 +12,13 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 
-from tensorgrad.testing.comparison import Comparison
-from tensorgrad.testing.expectation import ROUNDINGS, Expectation
-from tensorgrad.testing.patterns import pattern
+from tensorgrad.testing.diagnosis.patterns import pattern
+from tensorgrad.testing.numerics.comparison import Comparison
+from tensorgrad.testing.numerics.expectation import ROUNDINGS, Expectation
+from tensorgrad.testing.numerics.rounding import disturbed_gradient, disturbed_tangent
+from tensorgrad.testing.numerics.space import Space
+from tensorgrad.testing.numerics.subject import Subject
 from tensorgrad.testing.report import Finding, Verdict, count
-from tensorgrad.testing.rounding import disturbed_gradient, disturbed_tangent
-from tensorgrad.testing.space import Space
-from tensorgrad.testing.subject import Subject
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
 

@@ -15,7 +15,7 @@ import numpy as np
 from tensorgrad.engine.forward import apply_to_tangents
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.space import fit_cotangent, fit_tangent, zeros
-from tensorgrad.testing.trace import Trace
+from tensorgrad.testing.numerics.trace import Trace
 from tensorgrad.typing import Array
 
 # Units of rounding that a contribution is disturbed by, at most.

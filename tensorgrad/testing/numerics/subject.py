@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tensorgrad.testing.space import Space
-from tensorgrad.testing.trace import Branch, Function, Trace, trace
+from tensorgrad.testing.numerics.space import Space
+from tensorgrad.testing.numerics.trace import Branch, Function, Trace, trace
 from tensorgrad.typing import Array
 
 # Where values are compared to see their rounding errors, in units of a spacing: irregular places,

@@ -1,0 +1,1 @@
+"""Guesses at what is wrong with a gradient, and at what cases that fail have in common."""

@@ -1,0 +1,1 @@
+"""Random differentiable programs of any operations."""
