@@ -38,6 +38,9 @@ ROUGHLY = 1e-4
 COMPLEX_STEP = 2.0**-70
 # A function this many times rougher than rounding makes it varies too fast for any step.
 HOPELESS = 1e8
+# By how much quotients grow from one anchor to the next where a slope is infinite; those of a
+# square root by 8, of a cube root by 16.
+DIVERGENCE = 3.0
 # The slope of a jump, in units of the size of the function.
 JUMP = 1e3
 # An error bound is this many times the error that was estimated.
@@ -326,7 +329,17 @@ def extrapolate(
     error = np.where(greatest == 0, np.fmax(error, least), error + 2 * stair / chosen)
     # where the argument's rounding moves the result about as much as steps do, they tell nothing
     rough = (noise > 0.02 * greatest) & (noise > HOPELESS * least)
-    return best, np.where((greatest > 0) & rough, np.inf, error)
+    error = np.where((greatest > 0) & rough, np.inf, error)
+    return best, np.where(_diverges(anchors, least), np.inf, error)
+
+
+def _diverges(anchors: Sequence[tuple[float, Array]], least: Array) -> Array:
+    """Return for which entries quotients grow without end: the slope is infinite, as of a root."""
+    if len(anchors) < len(ANCHORS):
+        return np.zeros(least.shape, dtype=bool)
+    long, shorter, shortest = (np.abs(quotient) for _, quotient in anchors)
+    grows = (shortest > DIVERGENCE * shorter) & (shorter > DIVERGENCE * long)
+    return grows & (shortest > 64 * least / ANCHORS[-1])  # and rounding does not make them grow
 
 
 def _agrees(slope: Array, h: float, anchors: Sequence[tuple[float, Array]], noise: Array) -> Array:
