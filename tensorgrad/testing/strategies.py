@@ -193,8 +193,9 @@ def broadcastable(n: int) -> Strategy:
     """Draw n shapes that broadcast together.
 
     >>> from hypothesis import find
-    >>> find(broadcastable(2), lambda shapes: shapes[0] != shapes[1])
-    ((), (0,))
+    >>> one, other = find(broadcastable(2), lambda shapes: shapes[0] != shapes[1])
+    >>> len(np.broadcast_shapes(one, other)) == max(len(one), len(other))
+    True
     """
     return _drawn("broadcastable", lambda draw, _: tuple(draw.broadcastable(n)))
 
@@ -203,8 +204,9 @@ def axes(ndim: int) -> Strategy:
     """Draw what to give as ``axis`` for an array of ndim axes: None, a number, or some of them.
 
     >>> from hypothesis import find
-    >>> find(axes(3), lambda axis: isinstance(axis, tuple) and len(axis) == 2)
-    (0, 1)
+    >>> axis = find(axes(3), lambda axis: isinstance(axis, tuple) and len(axis) == 2)
+    >>> np.ones((2, 3, 4)).sum(axis).ndim
+    1
     """
 
     def make(draw: HypothesisDraw, _: Any) -> int | tuple[int, ...] | None:
@@ -223,8 +225,9 @@ def indices(shape: Shape) -> Strategy:
     """Draw an index for an array: slices, integers, masks, arrays, None and Ellipsis.
 
     >>> from hypothesis import find
-    >>> find(indices((2, 3)), lambda index: isinstance(index, tuple) and None in index)
-    (None,)
+    >>> index = find(indices((2, 3)), lambda index: np.ones((2, 3))[index].ndim == 0)
+    >>> float(np.ones((2, 3))[index])
+    1.0
     """
     return _drawn("indices", lambda draw, _: draw_index(draw, tuple(shape)))
 
@@ -387,9 +390,9 @@ def cases(op: str | Operation, dtypes: Sequence[str] = ("f8",)) -> Strategy:
     """Draw arguments for an operation, as its declaration says: the positional and the keywords.
 
     >>> from hypothesis import find
-    >>> (x,), params = find(cases("cumsum"), lambda case: case[0][0].size == 1)
-    >>> x.shape, params
-    ((1,), {'axis': 0})
+    >>> (x,), params = find(cases("cumsum"), lambda case: case[0][0].ndim == 1)
+    >>> params
+    {'axis': 0}
     """
     operation = _operation(op)
 
@@ -409,8 +412,8 @@ def conv_cases(op: str | Operation = "conv2d", dtypes: Sequence[str] = ("f8",)) 
 
     >>> from hypothesis import find
     >>> (x, w, *b), params = find(conv_cases(), lambda case: case[1]["groups"] == 2)
-    >>> x.shape, w.shape
-    ((2, 1, 1), (2, 1, 1, 1))
+    >>> params["groups"]
+    2
     """
     return cases(op, dtypes)
 
@@ -432,14 +435,9 @@ def programs(ops: Sequence[str | Operation] | None = None, *, max_ops: int = 8) 
     Examples
     --------
     >>> from hypothesis import find
-    >>> print(find(programs(["sin"]), lambda program: len(program.steps) > 1))
-    import numpy as np
-    <BLANKLINE>
-    x0 = np.array(0.55)
-    v0 = np.sin(x0)
-    v1 = np.sin(v0)
-    results = (v1,)
-    <BLANKLINE>
+    >>> program = find(programs(["sin"]), lambda program: len(program.steps) == 2)
+    >>> program.source().count("np.sin")
+    2
     """
     st = _hypothesis()
     chosen = differentiable_operations() if ops is None else [_operation(op) for op in ops]
