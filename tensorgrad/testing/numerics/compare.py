@@ -18,6 +18,7 @@ from tensorgrad.testing.numerics.expectation import ROUNDINGS, Expectation
 from tensorgrad.testing.numerics.rounding import disturbed_gradient, disturbed_tangent
 from tensorgrad.testing.numerics.space import Space
 from tensorgrad.testing.numerics.subject import Subject
+from tensorgrad.testing.numerics.trace import Trace
 from tensorgrad.testing.report import Finding, Verdict, count
 from tensorgrad.transforms import jvp, vjp
 from tensorgrad.typing import Array
@@ -258,51 +259,44 @@ def _gradient_noise(
     subject: Subject, g: Array, gradient: Callable[[Array], Array], found: Array
 ) -> Array:
     """Return how far rounding may put each entry of a gradient off."""
-    noise = _rough(subject, gradient, found)
-    # a rule with terms of the size of the result, or of the argument, may lose so much; a rule that
-    # is rougher is wrong, as one in low precision
-    most = np.abs(g).sum() * np.fmax(1, np.max(subject.sizes, initial=0) / subject.scale)
-    noise = np.fmin(noise, ROUNDINGS * subject.rounding * most)
-    if subject.trace is None:
-        return noise
-    gs = subject.codomain.unpack(g)
-    return _with_changes(
-        noise,
-        found,
-        [
-            subject.domain.pack(disturbed_gradient(subject.trace, gs, np.random.default_rng(seed)))
-            for seed in range(2)
-        ],
-    )
+
+    def disturbed(run: Trace, rng: np.random.Generator) -> Array:
+        return subject.domain.pack(disturbed_gradient(run, subject.codomain.unpack(g), rng))
+
+    # a rule may have terms of the size of the results, or of the argument
+    terms = np.abs(g).sum() * np.fmax(1, np.max(subject.sizes, initial=0) / subject.scale)
+    return _noise(subject, gradient, found, terms, disturbed)
 
 
 def _tangent_noise(
     subject: Subject, t: Array, tangent: Callable[[Array, Array], Array], found: Array
 ) -> Array:
     """Return how far rounding may put each entry of a tangent off."""
-    noise = _rough(subject, lambda x: tangent(x, t), found)
-    most = np.fmax(subject.sizes, np.max(np.abs(t), initial=0))
-    noise = np.fmin(noise, ROUNDINGS * subject.rounding * most)
-    if subject.trace is None:
-        return noise
-    ts = subject.domain.unpack(t)
-    return _with_changes(
-        noise,
-        found,
-        [
-            subject.codomain.pack(disturbed_tangent(subject.trace, ts, np.random.default_rng(seed)))
-            for seed in range(2)
-        ],
-    )
+
+    def disturbed(run: Trace, rng: np.random.Generator) -> Array:
+        return subject.codomain.pack(disturbed_tangent(run, subject.domain.unpack(t), rng))
+
+    terms = np.fmax(subject.sizes, np.max(np.abs(t), initial=0))
+    return _noise(subject, lambda x: tangent(x, t), found, terms, disturbed)
 
 
-def _rough(subject: Subject, derivative: Callable[[Array], Array], found: Array) -> Array:
+def _noise(
+    subject: Subject,
+    derivative: Callable[[Array], Array],
+    found: Array,
+    terms: Array,
+    disturbed: Callable[[Trace, np.random.Generator], Array],
+) -> Array:
+    """Return what rounding inside of rules, and between them, may do to a derivative.
+
+    Inside: how rough the derivative is over points close by, but no more than sums of such terms
+    lose; a rule that is rougher is wrong, as one in low precision. Between: what disturbing every
+    product does.
+    """
     close, wide = (subject.noise_of(derivative, found, wide=wide) for wide in (False, True))
-    return np.fmax(close, wide)
-
-
-def _with_changes(noise: Array, found: Array, others: Sequence[Array]) -> Array:
-    for other in others:
-        change = np.abs(other - found)
-        noise = np.fmax(noise, np.where(np.isfinite(change), change, 0))
+    noise = np.fmin(np.fmax(close, wide), ROUNDINGS * subject.rounding * terms)
+    if subject.trace is not None:
+        for seed in range(2):
+            change = np.abs(disturbed(subject.trace, np.random.default_rng(seed)) - found)
+            noise = np.fmax(noise, np.where(np.isfinite(change), change, 0))
     return noise
