@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.tensor import Tensor
+from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.literal import case_text
 from tensorgrad.testing.numerics.trace import Function, plain
 from tensorgrad.transforms import vjp
@@ -68,6 +69,20 @@ class Arrays:
             parts.append(unflatten(structure, full))
         return parts
 
+    def require_entries(self, function: str, args: Sequence[Tree]) -> None:
+        """Raise unless there is an entry to differentiate by among the arguments of a check."""
+        if not any(x.size for x in self.values):
+            raise UnsupportedError(
+                explain(
+                    function,
+                    "There is nothing to differentiate by.",
+                    "Pass floating-point numbers, as by .astype(float), and at least one of them.",
+                    arguments=tuple(
+                        space_of(a) if hasattr(a, "dtype") else type(a).__name__ for a in args
+                    ),
+                )
+            )
+
     def text(self) -> str:
         """Write them as Python."""
         return case_text(dict(zip(self.names, self.values, strict=True)))
@@ -120,6 +135,6 @@ def space_of(x: Array) -> str:
     return f"{x.dtype}{list(x.shape)}"
 
 
-def describe_all(args: Sequence[Tree]) -> tuple[str, ...]:
-    """Write what each argument is: the space of an array, else its type."""
-    return tuple(space_of(a) if hasattr(a, "dtype") else type(a).__name__ for a in args)
+def in_double(x: Array) -> Array:
+    """Return an array in double precision, complex if it is complex."""
+    return np.asarray(x, np.result_type(x.dtype, float))

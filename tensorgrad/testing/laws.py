@@ -18,7 +18,7 @@ from tensorgrad.engine.node import Leaf
 from tensorgrad.engine.primitive import Case, Operation, Primitive
 from tensorgrad.engine.tensor import Tensor, tensor
 from tensorgrad.testing.draw import LAYOUTS, NumberDraw, RandomDraw
-from tensorgrad.testing.functions import Arrays, pulled_back
+from tensorgrad.testing.functions import Arrays, in_double, pulled_back
 from tensorgrad.testing.numerics.compare import compare_derivatives, found_by
 from tensorgrad.testing.numerics.comparison import Comparison
 from tensorgrad.testing.numerics.expectation import Expectation
@@ -311,7 +311,7 @@ def precision(operation: Operation, args: Args, params: Params, rng: np.random.G
 
 
 def _in_double(leaf: Any) -> Any:
-    return leaf.astype(np.result_type(leaf.dtype, np.float64)) if _is_variable(leaf) else leaf
+    return in_double(leaf) if _is_variable(leaf) else leaf
 
 
 def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:

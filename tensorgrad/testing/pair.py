@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.testing.functions import Arrays, describe_all, names_of, same, space_of
+from tensorgrad.testing.functions import Arrays, in_double, names_of, same, space_of
 from tensorgrad.testing.numerics.compare import compare_gradient
 from tensorgrad.testing.numerics.expectation import Expectation
 from tensorgrad.testing.numerics.subject import Subject
@@ -48,15 +47,7 @@ def check_pair(value_fn: Callable[..., Any], grad_fn: Callable[..., Any], *args:
     True
     """
     arrays = Arrays(args, names_of(value_fn, len(args)))
-    if not any(x.size for x in arrays.values):
-        raise UnsupportedError(
-            explain(
-                "check_pair",
-                "There is nothing to differentiate by.",
-                "Pass floating-point numbers, as by .astype(float), and at least one of them.",
-                arguments=describe_all(args),
-            )
-        )
+    arrays.require_entries("check_pair", args)
     subject = getattr(grad_fn, "__name__", type(grad_fn).__name__)
     findings = _foreign(value_fn, grad_fn, arrays)
     return conclude(Report(subject, tuple(findings), case=arrays.text()))
@@ -106,7 +97,7 @@ def _foreign(
 
 def _in_double(value: Function, xs: Sequence[Array], y: Array) -> Subject | None:
     """Return the function in double precision, if it takes that and xs are in a lower one."""
-    doubles = [x.astype(np.result_type(x.dtype, float)) for x in xs]
+    doubles = list(map(in_double, xs))
     if all(x.dtype == double.dtype for x, double in zip(xs, doubles, strict=True)):
         return None
     try:

@@ -265,6 +265,8 @@ def test_nothing_passes_vacuously():
         report = check_grad(lambda x: np.ones(3), np.ones(2))
     assert report.verdict is Verdict.INCONCLUSIVE
     assert not report
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    assert outcome(check_grad, lambda x: w * 2, np.ones(2)).verdict is Verdict.INCONCLUSIVE
     report = outcome(check_grad, lambda x: np.tanh(x), np.array([50.0]))
     assert report.verdict is Verdict.INCONCLUSIVE
     assert report.unchecked == 2

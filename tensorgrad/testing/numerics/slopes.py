@@ -209,8 +209,8 @@ class _Beside:
         self.subject = subject
         self.line = subject.along(t)
         base = subject.base
-        # which side has a formula of its own at the shortest step; without branches none has
         self.least = subject.rounding * (subject.sizes + np.max(np.abs(t), initial=0))
+        # whether a side has a formula of its own at the shortest step; without branches none has
         self.kink = bool(base.branch) and any(
             self.line(side * LAST).branch != base.branch for side in (1, -1)
         )
