@@ -7,6 +7,7 @@ Each takes the function and the least that determines its derivative, and makes 
 - `linear`: the transpose an argument; forward it is the function itself;
 - `bilinear`: the two transposes, with the other argument held; forward it is the product rule;
 - `general`: both rules by hand;
+- `several`: the same for a function of several results;
 - `constant`: derivative zero wherever it exists;
 - `composite`: a function written with other operations.
 """
@@ -27,6 +28,7 @@ from tensorgrad.engine.primitive import (
     Unary,
     array_names,
 )
+from tensorgrad.engine.several import Several
 from tensorgrad.typing import REAL, Array, Domain, Draw
 
 Function = Callable[..., Any]
@@ -51,6 +53,7 @@ def elementwise(
     reference: Function | None = None,
     numpy: Function | None = None,
     branches: Function | None = None,
+    singular: Function | None = None,
     holomorphic: bool = True,
 ) -> Primitive:
     """Declare a function of each entry (after broadcasting): ``formula(g, ...) = g * partial``."""
@@ -71,6 +74,7 @@ def elementwise(
         reference=reference or fun,
         numpy=_numpy(fun, numpy),
         branches=branches,
+        singular=singular,
         holomorphic=holomorphic,
     )
 
@@ -90,11 +94,12 @@ def linear(
     reference: Function | None = None,
     numpy: Function | None = None,
     view: bool = False,
+    holomorphic: bool = True,
 ) -> Primitive:
     """Declare a function that is linear in all its arrays together.
 
     A transpose may ask for shapes and parameters, never for values. ``view=True`` says that the
-    result may share memory with the argument.
+    result may share memory with the argument. ``holomorphic`` is as in `Primitive`.
     """
     return _form(fun)(
         _name(fun, name),
@@ -106,6 +111,7 @@ def linear(
         reference=reference or fun,
         numpy=_numpy(fun, numpy),
         view=view,
+        holomorphic=holomorphic,
     )
 
 
@@ -148,11 +154,12 @@ def general(
     name: str | None = None,
     reference: Function | None = None,
     branches: Function | None = None,
+    singular: Function | None = None,
     holomorphic: bool = True,
 ) -> Primitive:
     """Declare a function by its rules for both modes, one of each an array argument.
 
-    ``branches`` and ``holomorphic`` are as in `Primitive`.
+    ``branches``, ``singular`` and ``holomorphic`` are as in `Primitive`.
     """
     return _form(fun)(
         _name(fun, name),
@@ -164,7 +171,41 @@ def general(
         reference=reference or fun,
         numpy=_numpy(fun, None),
         branches=branches,
+        singular=singular,
         holomorphic=holomorphic,
+    )
+
+
+def several(
+    fun: Function,
+    vjp: Function | Sequence[Function | None],
+    jvp: Function | Sequence[Function | None],
+    *,
+    outputs: Sequence[str],
+    samples: Samples,
+    name: str | None = None,
+    reference: Function | None = None,
+    branches: Function | None = None,
+    singular: Function | None = None,
+    holomorphic: bool = True,
+) -> Several:
+    """Declare a function of several results, a tuple of arrays, by its rules for both modes.
+
+    ``outputs`` names the results. To the rules ``g`` and ``ans`` are tuples, with a zero for the
+    cotangent of a result that nothing depends on; the rule forward returns a tuple.
+    """
+    return Several(
+        _name(fun, name),
+        fun,
+        vjp,
+        jvp,
+        kind="general",
+        samples=samples,
+        reference=reference or fun,
+        branches=branches,
+        singular=singular,
+        holomorphic=holomorphic,
+        outputs=outputs,
     )
 
 

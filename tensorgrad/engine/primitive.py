@@ -257,6 +257,8 @@ class Primitive(Operation):
 
     An operation that is smooth in pieces says so: ``branches`` takes the values it names, as a rule
     does, to an array of integers or booleans that is the same wherever the same formula holds.
+    ``singular`` takes such values to a mask that broadcasts to the result: the entries that have no
+    derivative, where the rules follow a convention.
     One that is not ``holomorphic`` has, on complex numbers, no complex derivative.
     """
 
@@ -273,12 +275,14 @@ class Primitive(Operation):
         numpy: Sequence[Callable[..., Any]] = (),
         view: bool = False,
         branches: Callable[..., Any] | None = None,
+        singular: Callable[..., Any] | None = None,
         holomorphic: bool = True,
     ) -> None:
         self.kind = kind
         super().__init__(name, fun, samples, reference, numpy)
         self.view = view
         self.branches = branches
+        self.singular = singular
         self.holomorphic = holomorphic
         self.jointly_linear = kind == "linear"
         self.arrays, self.variadic, _ = array_names(fun)
@@ -290,10 +294,13 @@ class Primitive(Operation):
             if rule is not None
             for need in rule.needs
         )
-        self._tells_apart: tuple[str, ...] = (
-            tuple(signature(branches).parameters) if branches else ()
+        told = (tuple(signature(f).parameters) if f else () for f in (branches, singular))
+        self._tells_apart, self._tells_singular = told
+        layout |= dict.fromkeys(
+            name
+            for name in (*self._tells_apart, *self._tells_singular)
+            if name in {"ans", *self.arrays}
         )
-        layout |= dict.fromkeys(n for n in self._tells_apart if n in {"ans", *self.arrays})
         if self.jointly_linear and (len(self.arrays) > 1 or self.variadic):
             layout |= dict.fromkeys(f"{array}_shape" for array in self.arrays)
         self.layout = tuple(layout)
@@ -340,12 +347,27 @@ class Primitive(Operation):
         except (ValueError, TypeError, IndexError) as error:
             _fail(self, values, params, error)
         if not recorded or not is_recording():
-            return Tensor(ans) if tensors else ans
+            return self._constant(ans) if tensors else ans
         plan = self._plans.get(recorded)
         keeps, save = plan if plan is not None else self._plan(recorded)
         if raw & keeps:  # somebody else may write to these later
             values = [_copied(v) if raw & keeps & 1 << i else v for i, v in enumerate(values)]
-        node = Node(self, tuple(parents), params, save((None, ans, *values)), ans.shape, ans.dtype)
+        return self._record(ans, tuple(parents), params, save((None, ans, *values)))
+
+    def _constant(self, ans: Any) -> Any:
+        return Tensor(ans)
+
+    def _record(
+        self,
+        ans: Any,
+        parents: tuple[Node | None, ...],
+        params: dict[str, Any],
+        saved: tuple[Any, ...],
+    ) -> Any:
+        return self._handle(ans, Node(self, parents, params, saved, ans.shape, ans.dtype))
+
+    def _handle(self, ans: Any, node: Node) -> Any:
+        """Return what stands for a result that a node recorded."""
         return Tensor(ans, node)
 
     def _plan(self, recorded: int) -> Plan:
@@ -355,7 +377,7 @@ class Primitive(Operation):
         ``(None, ans, *values)`` to the tuple of saved values, laid out as ``layout`` with None for
         what no rule will ask for.
         """
-        needs = set(self._tells_apart)
+        needs = {*self._tells_apart, *self._tells_singular}
         for argnum in range(1 if self.variadic else len(self.arrays)):
             if self.variadic or recorded >> argnum & 1:
                 for rules in self.rules.values():
@@ -400,16 +422,21 @@ class Primitive(Operation):
 
     def branch(self, node: Node) -> Array | None:
         """Return which formula held for each entry when a node was recorded; None for the only."""
-        if self.branches is None:
-            return None
+        return self._told(self.branches, self._tells_apart, node) if self.branches else None
+
+    def singularities(self, node: Node) -> Any:
+        """Return a mask of the entries of a result that have no derivative; None if all do."""
+        return self._told(self.singular, self._tells_singular, node) if self.singular else None
+
+    def _told(self, formula: Callable[..., Any], names: Sequence[str], node: Node) -> Any:
         values = {**node.params, **dict(zip(self.layout, node.saved or (), strict=True))}
-        return self.branches(**{name: values[name] for name in self._tells_apart})
+        return formula(**{name: values[name] for name in names})
 
     def restore(self, node: Node, live: Container[Node]) -> tuple[Any, ...]:
         """Return what a node saved, as Tensors where the node that made a value is in ``live``."""
         saved = node.saved
         if saved is None:
-            _raise_freed(self.name)
+            raise_freed(self.name)
         if not live:
             return saved
 
@@ -421,7 +448,7 @@ class Primitive(Operation):
             if value is None or name.endswith("_shape"):
                 restored.append(value)
             elif name == "ans":
-                restored.append(handle(value, node))
+                restored.append(self._handle(value, node) if node in live else value)
             elif self.variadic:
                 restored.append(tuple(map(handle, value, node.parents)))
             else:
@@ -538,7 +565,8 @@ _REMEDIES = {
 }
 
 
-def _raise_freed(op: str) -> NoReturn:
+def raise_freed(op: str) -> NoReturn:
+    """Raise because a walk meets a node whose saved values are gone."""
     raise GraphError(
         explain(
             "backward",

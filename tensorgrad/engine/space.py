@@ -5,9 +5,15 @@ their results right, once, after every rule. All of it is written with NumPy's f
 serves arrays and Tensors alike.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from tensorgrad.typing import Array, DTypeLike, Shape
+
+# The shape and dtype of an array, which say in what space its cotangents are.
+Space = tuple[Shape, DTypeLike]
 
 
 def zeros(shape: Shape, dtype: DTypeLike) -> Array:
@@ -53,3 +59,32 @@ def fit_tangent(t: Array, shape: Shape, dtype: DTypeLike) -> Array:
     if t.shape != shape:
         t = np.broadcast_to(t, shape)
     return t if t.dtype == dtype else cast(t, dtype)
+
+
+class Parts:
+    """A vector of the space that several arrays make together: its components that are not zero.
+
+    What travels between an operation of several results and each of them.
+    """
+
+    __slots__ = ("components", "spaces")
+
+    shape: Shape = ()  # a node of several results has the same, so that nothing needs to fit
+    dtype: DTypeLike = None
+
+    def __init__(self, components: Mapping[int, Array], spaces: Sequence[Space]) -> None:
+        self.components = components
+        self.spaces = spaces
+
+    def __add__(self, other: "Parts") -> "Parts":
+        total: dict[int, Any] = dict(self.components)
+        for i, g in other.components.items():
+            total[i] = total[i] + g if i in total else g
+        return Parts(total, self.spaces)
+
+    def dense(self) -> tuple[Array, ...]:
+        """Return all components."""
+        return tuple(
+            self.components[i] if i in self.components else zeros(*space)
+            for i, space in enumerate(self.spaces)
+        )

@@ -11,7 +11,8 @@ import numpy as np
 
 from tensorgrad.engine.node import Variable
 from tensorgrad.engine.primitive import NUMPY, REGISTRY, Every, Operation, Primitive
-from tensorgrad.engine.space import fit_cotangent
+from tensorgrad.engine.several import Component
+from tensorgrad.engine.space import Parts, fit_cotangent
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.functions import Arrays, is_variable, names_of, same
@@ -23,19 +24,35 @@ from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed
 from tensorgrad.typing import Array, Shape
 
 
-def recorded(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Tensor:
-    """Apply a primitive to variables with these values."""
-    return primitive(
-        *(Tensor(np.asarray(x), Variable(np.asarray(x))) if is_variable(x) else x for x in args),
-        **params,
+def recorded(
+    primitive: Primitive, args: Sequence[Any], params: dict[str, Any]
+) -> tuple[Tensor, ...]:
+    """Apply a primitive to variables with these values, and return its results."""
+    return results(
+        primitive(
+            *(
+                Tensor(np.asarray(x), Variable(np.asarray(x))) if is_variable(x) else x
+                for x in args
+            ),
+            **params,
+        )
     )
 
 
-def pulled_by_rules(y: Tensor, g: Array) -> dict[int, Array]:
-    """Return what the rule of each argument makes of a cotangent of a recorded result."""
-    node = y._node
+def results(ys: Any) -> tuple[Any, ...]:
+    """Return the results of a primitive, of which most have one."""
+    return ys if isinstance(ys, tuple) else (ys,)
+
+
+def pulled_by_rules(ys: Sequence[Tensor], gs: Sequence[Array]) -> dict[int, Array]:
+    """Return what the rule of each argument makes of cotangents of the results of a primitive."""
+    node: Any = ys[0]._node
+    g: Any = gs[0]
     if node is None or node.primitive is None:
         return {}
+    if isinstance(node.primitive, Component):
+        (node,) = node.parents
+        g = Parts(dict(enumerate(gs)), node.spaces)
     found = {}
     for argnum, parent in enumerate(node.parents):
         rule = node.primitive.vjps[argnum] if parent is not None else None
@@ -155,11 +172,12 @@ def check_vjp(op: Any, *args: Any, **params: Any) -> Report:
     )
 
     def function(*xs: Any) -> tuple[Any, ...]:
-        return (operation(*arrays.replaced(xs), **params),)
+        return results(operation(*arrays.replaced(xs), **params))
 
     def gradient(x: Array) -> Array:
-        y = recorded(operation, arrays.replaced(subject.domain.unpack(x)), params)
-        found = pulled_by_rules(y, np.conj(g_array).astype(y.dtype))
+        ys = recorded(operation, arrays.replaced(subject.domain.unpack(x)), params)
+        inside = [np.conj(v).astype(y.dtype) for v, y in zip(gs, ys, strict=True)]
+        found = pulled_by_rules(ys, inside)
         parts = [
             np.conj(fit_cotangent(found[argnum], shape, np.dtype(dtype)))
             if (argnum := places[i]) in found
@@ -175,8 +193,8 @@ def check_vjp(op: Any, *args: Any, **params: Any) -> Report:
     try:
         subject = Subject(function, arrays.values)
         g = rng.normal(size=subject.base.y.size)
-        (g_array,) = subject.codomain.unpack(g)
-        findings = _raw(operation, arrays, params, np.asarray(g_array))
+        gs = [np.asarray(v) for v in subject.codomain.unpack(g)]
+        findings = _raw(operation, arrays, params, gs)
         if not failed(findings):
             expectation = Expectation.of(subject, rng)
             findings += compare_gradient(expectation, g, gradient, arrays.names)
@@ -185,23 +203,25 @@ def check_vjp(op: Any, *args: Any, **params: Any) -> Report:
     return conclude(report.with_findings(*findings))
 
 
-def _raw(primitive: Primitive, arrays: Arrays, params: dict[str, Any], g: Array) -> list[Finding]:
+def _raw(
+    primitive: Primitive, arrays: Arrays, params: dict[str, Any], gs: Sequence[Array]
+) -> list[Finding]:
     """Look at what the rules return, and at what they leave behind."""
-    y = recorded(primitive, arrays.replaced(arrays.values), params)
-    g = np.array(g, y.dtype)
-    before = g.copy(), [x.copy() for x in arrays.values]
-    found = pulled_by_rules(y, g)
+    ys = recorded(primitive, arrays.replaced(arrays.values), params)
+    gs = [np.array(g, y.dtype) for g, y in zip(gs, ys, strict=True)]
+    before = [x.copy() for x in (*gs, *arrays.values)]
+    found = pulled_by_rules(ys, gs)
     findings = []
     for argnum, raw in found.items():
         name = argument_names(primitive, argnum + 1)[-1]
         shape = np.shape(arrays.replaced(arrays.values)[argnum])
-        if not fits(raw.shape, shape, y.shape):
+        if not any(fits(raw.shape, shape, y.shape) for y in ys):
             message = (
                 f"the rule returns the shape {raw.shape} for an argument of shape {shape} and a"
-                f" result of shape {y.shape}"
+                f" result of shape {' or '.join(str(y.shape) for y in ys)}"
             )
             findings.append(Finding(f"shape of the gradient by {name}", Verdict.FAIL, message))
-    if not same([g, *arrays.values], [before[0], *before[1]]):
+    if not same([*gs, *arrays.values], before):
         message = "a rule writes to its cotangent, or to a value that was saved for it"
         findings.append(Finding("memory", Verdict.FAIL, message))
     return findings

@@ -9,10 +9,12 @@ import numpy as np
 
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.node import Leaf, Node
+from tensorgrad.engine.several import Together
+from tensorgrad.engine.space import Space
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import GraphError, TensorgradError, UnsupportedError, explain
 from tensorgrad.visualize.dot import dot_lines
-from tensorgrad.visualize.node import GraphNode, param_text
+from tensorgrad.visualize.node import GraphNode, param_text, space_text
 from tensorgrad.visualize.text import listing
 
 
@@ -140,14 +142,24 @@ def graph(y: Tensor, /, *more: Tensor, **names: Tensor) -> Graph:
             is_output=node in shown,
             name=named.get(node),
             shape=node.shape,
-            dtype=str(node.dtype),
-            nbytes=prod(node.shape) * np.dtype(node.dtype).itemsize,
+            dtype=_dtype(node),
+            nbytes=sum(prod(shape) * np.dtype(dtype).itemsize for shape, dtype in _spaces(node)),
             params={name: param_text(value) for name, value in node.params.items()},
             inputs=tuple([None if p is None else numbers[p] for p in node.parents]),
             arguments=_arguments(node),
         )
 
     return Graph(tuple(map(entry, nodes)), tuple(numbers[node] for node in outputs))
+
+
+def _spaces(node: Node) -> tuple[Space, ...]:
+    return node.spaces if isinstance(node, Together) else ((node.shape, node.dtype),)
+
+
+def _dtype(node: Node) -> str:
+    if not isinstance(node, Together):
+        return str(node.dtype)
+    return f"({', '.join(space_text(dtype, shape) for shape, dtype in node.spaces)})"
 
 
 def _op(node: Node) -> str:

@@ -32,7 +32,7 @@ class GraphNode:
     name
         What the caller named the tensor; None without a name.
     shape, dtype, nbytes
-        Of the result.
+        Of the result. A node of several results has the shape (), and all of them in its dtype.
     params
         The parameters of the operation as they are printed; arrays as dtype and shape.
     inputs
@@ -63,8 +63,8 @@ class GraphNode:
 
     @property
     def type(self) -> str:
-        """Dtype and shape, as in ``float64[2, 3]``."""
-        return space_text(self.dtype, self.shape)
+        """Dtype and shape, as in ``float64[2, 3]``; of all results where there are several."""
+        return self.dtype if self.dtype.startswith("(") else space_text(self.dtype, self.shape)
 
 
 def space_text(dtype: Any, shape: Shape) -> str:

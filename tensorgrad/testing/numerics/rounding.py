@@ -8,13 +8,15 @@ arithmetic: Vignes, 1993).
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.engine.forward import apply_to_tangents
 from tensorgrad.engine.node import Node
-from tensorgrad.engine.space import fit_cotangent, fit_tangent, zeros
+from tensorgrad.engine.space import Parts, fit_cotangent, fit_tangent, zeros
 from tensorgrad.testing.numerics.trace import Trace
 from tensorgrad.typing import Array
 
@@ -29,13 +31,13 @@ def disturbed_gradient(
     disturb = _disturber(run, rng)
     pending: dict[Node, Array] = {}
 
-    def add(node: Node, part: Array) -> None:
+    def receive(node: Node, part: Array) -> None:
         part = disturb(fit_cotangent(part, node.shape, node.dtype))
         pending[node] = pending[node] + part if node in pending else part
 
     for end, g in zip(run.ends, cotangents, strict=True):
         if end is not None:
-            add(end, np.asarray(np.conj(g), end.dtype))  # inside, rules are plain transposes
+            receive(end, np.asarray(np.conj(g), end.dtype))  # inside, rules are plain transposes
     for node in reversed(run.nodes):
         if node.primitive is None or node not in pending:
             continue
@@ -43,7 +45,7 @@ def disturbed_gradient(
         for argnum, parent in enumerate(node.parents):
             rule = node.primitive.vjps[argnum] if parent is not None else None
             if rule is not None and parent is not None:
-                add(parent, rule(g, saved, node.params, argnum))
+                receive(parent, rule(g, saved, node.params, argnum))
     return [np.conj(pending.get(node, zeros(node.shape, node.dtype))) for node in run.inputs]
 
 
@@ -72,7 +74,9 @@ def disturbed_tangent(
                 if rule is not None
             ]
         if parts:
-            known[node] = sum(disturb(fit_tangent(t, node.shape, node.dtype)) for t in parts)
+            known[node] = reduce(
+                add, (disturb(fit_tangent(t, node.shape, node.dtype)) for t in parts)
+            )
     return [
         known[end] if end in known else np.zeros(y.shape, y.dtype)
         for end, y in zip(run.ends, run.values, strict=True)
@@ -81,4 +85,10 @@ def disturbed_tangent(
 
 def _disturber(run: Trace, rng: np.random.Generator) -> Callable[[Array], Array]:
     size = UNITS * run.rounding
-    return lambda part: part * (1 + size * rng.uniform(-1, 1, part.shape))
+
+    def disturb(part: Any) -> Any:
+        if isinstance(part, Parts):
+            return Parts({i: disturb(g) for i, g in part.components.items()}, part.spaces)
+        return part * (1 + size * rng.uniform(-1, 1, part.shape))
+
+    return disturb

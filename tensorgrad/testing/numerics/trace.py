@@ -62,7 +62,7 @@ class Trace:
     @property
     def rounding(self) -> float:
         """The rounding unit of the coarsest precision that anything was computed in."""
-        dtypes = [node.dtype for node in self.nodes]
+        dtypes = [node.dtype for node in self.nodes if node.dtype is not None]
         dtypes += [y.dtype for y in self.values if y.dtype.kind in "fc"]
         return max((float(np.finfo(dtype).eps) for dtype in dtypes), default=0.0)
 
