@@ -32,6 +32,10 @@ class GraphError(TensorgradError, RuntimeError):
     """A recorded graph is used in a way it does not allow."""
 
 
+class SingularPointError(TensorgradError, ArithmeticError):
+    """A derivative is asked for where there is none, in strict mode."""
+
+
 def explain(operation: str, rule: str, remedy: str = "", /, **values: Any) -> str:
     """Put a message together: ``operation: name=value, ...: rule remedy``.
 

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from tensorgrad.engine.graph import ancestors, descendants
+from tensorgrad.engine.modes import is_strict
 from tensorgrad.engine.node import Node
-from tensorgrad.engine.space import fit_cotangent
+from tensorgrad.engine.singular import Alarm, refuse_singular_results
+from tensorgrad.engine.space import PLAIN, fit_cotangent
 from tensorgrad.typing import Array
 
 
@@ -58,27 +60,37 @@ def backward(
             accumulate(node, g)
         elif node in wanted:
             pending[node] = g
-    for node in reversed(nodes):
-        primitive = node.primitive
-        if primitive is None or node not in pending or node in stops:
-            continue
-        g = pending.pop(node)
-        saved, params = node.saved, node.params  # the usual case, without a call
-        if live or saved is None:
-            saved = primitive.restore(node, live)
-        for argnum, parent in enumerate(node.parents):
-            if parent is None or parent not in wanted:
+    strict = is_strict()
+    with Alarm() as alarm:
+        for node in reversed(nodes):
+            primitive = node.primitive
+            if primitive is None or node not in pending or node in stops:
                 continue
-            rule = primitive.vjps[argnum]
-            if rule is None:
-                continue
-            part = rule(g, saved, params, argnum)
-            if getattr(part, "dtype", None) is not parent.dtype or part.shape != parent.shape:
-                part = fit_cotangent(part, parent.shape, parent.dtype)
-            if parent in pending:
-                accumulate(parent, part)
-            else:
-                pending[parent] = part
-        if free:
-            node.saved = None
+            g = pending.pop(node)
+            saved, params = node.saved, node.params  # the usual case, without a call
+            if live or saved is None:
+                saved = primitive.restore(node, live)
+            if strict and primitive.singular is not None:
+                refuse_singular_results(node, g)
+            for argnum, parent in enumerate(node.parents):
+                if parent is None or parent not in wanted:
+                    continue
+                rule = primitive.vjps[argnum]
+                if rule is None:
+                    continue
+                part = rule(g, saved, params, argnum)
+                if alarm.rung:
+                    part = alarm.answer(primitive, part, g)
+                if (
+                    type(part) not in PLAIN
+                    or part.dtype is not parent.dtype
+                    or part.shape != parent.shape
+                ):
+                    part = fit_cotangent(part, parent.shape, parent.dtype)
+                if parent in pending:
+                    accumulate(parent, part)
+                else:
+                    pending[parent] = part
+            if free:
+                node.saved = None
     return pending  # every other node was popped on the way

@@ -4,8 +4,10 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from tensorgrad.engine.graph import ancestors
+from tensorgrad.engine.modes import is_strict
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.primitive import Primitive
+from tensorgrad.engine.singular import Alarm, refuse_singular_arguments
 from tensorgrad.engine.space import fit_tangent, zeros
 from tensorgrad.typing import Array
 
@@ -25,28 +27,35 @@ def forward(
     ``live`` is as in the backward walk. Outputs that depend on no input are left out.
     """
     known: Tangents = dict(zip(inputs, tangents, strict=True))
-    for node in ancestors(outputs, since=min((node.index for node in inputs), default=0)):
-        primitive = node.primitive
-        if primitive is None or node in known or known.keys().isdisjoint(node.parents):
-            continue
-        saved = primitive.restore(node, live)
-        if primitive.jointly_linear:
-            t = apply_to_tangents(primitive, node, saved, known)
-        else:
-            t = _sum_of_parts(primitive, node, saved, known)
-        if t is not None:
-            known[node] = fit_tangent(t, node.shape, node.dtype)
+    strict = is_strict()
+    with Alarm() as alarm:
+        for node in ancestors(outputs, since=min((node.index for node in inputs), default=0)):
+            primitive = node.primitive
+            if primitive is None or node in known or known.keys().isdisjoint(node.parents):
+                continue
+            saved = primitive.restore(node, live)
+            if strict and primitive.singular is not None:
+                moved = [known[parent] for parent in node.parents if parent in known]
+                refuse_singular_arguments(node, moved)
+            if primitive.jointly_linear:
+                t = apply_to_tangents(primitive, node, saved, known)
+            else:
+                t = _sum_of_parts(primitive, node, saved, known, alarm)
+            if t is not None:
+                known[node] = fit_tangent(t, node.shape, node.dtype)
     return {node: known[node] for node in outputs if node in known}
 
 
 def _sum_of_parts(
-    primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents
+    primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents, alarm: Alarm
 ) -> Array | None:
     t = None
     for argnum, parent in enumerate(node.parents):
         rule = primitive.jvps[argnum] if parent in known else None
         if rule is not None:
             part = rule(known[parent], saved, node.params, argnum)
+            if alarm.rung:
+                part = alarm.answer(primitive, part, known[parent])
             part = fit_tangent(part, node.shape, node.dtype)
             t = part if t is None else t + part
     return t

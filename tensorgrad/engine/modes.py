@@ -1,4 +1,4 @@
-"""Whether operations are recorded, and who watches what they choose.
+"""Whether operations are recorded, how strictly, and who watches what they choose.
 
 Settings of the current thread or task, never global ones.
 """
@@ -10,18 +10,24 @@ from typing import Any
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = _recording.get
+_strict: ContextVar[bool] = ContextVar("strict", default=False)
+is_strict = _strict.get
 _branch_watcher: ContextVar[Callable[[Any], None] | None] = ContextVar("watcher", default=None)
 branch_watcher = _branch_watcher.get
 
 
 @contextmanager
-def recording(on: bool) -> Iterator[None]:
-    """Record the operations inside, or do not."""
-    token = _recording.set(on)
+def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _recording.reset(token)
+        variable.reset(token)
+
+
+def recording(on: bool) -> AbstractContextManager[None]:
+    """Record the operations inside, or do not."""
+    return _set(_recording, on)
 
 
 def no_grad() -> AbstractContextManager[None]:
@@ -42,11 +48,33 @@ def no_grad() -> AbstractContextManager[None]:
     return recording(on=False)
 
 
-@contextmanager
-def watching_branches(note: Callable[[Any], None]) -> Iterator[None]:
+def strict() -> AbstractContextManager[None]:
+    """Raise inside where a function has no derivative, instead of following a convention.
+
+    Works as a context manager and as a decorator, only for the current thread or task, and for the
+    derivatives that are computed inside. A point whose result does not matter raises nothing.
+
+    Raises
+    ------
+    SingularPointError
+        At a kink, a tie, a pole or a point of degeneracy: ``abs`` at 0, ``max`` of equal numbers,
+        ``sqrt`` at 0, the eigenvectors of a repeated eigenvalue.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tensorgrad as tg
+    >>> float(tg.grad(np.abs)(0.0))
+    0.0
+    >>> with tg.strict():
+    ...     tg.grad(np.abs)(0.0)
+    Traceback (most recent call last):
+    ...
+    tensorgrad.errors.SingularPointError: absolute: entries=1, first=(). There is no derivative ...
+    """
+    return _set(_strict, True)
+
+
+def watching_branches(note: Callable[[Any], None]) -> AbstractContextManager[None]:
     """Call note with each result of an operation that is constant in pieces, as comparisons are."""
-    token = _branch_watcher.set(note)
-    try:
-        yield
-    finally:
-        _branch_watcher.reset(token)
+    return _set(_branch_watcher, note)

@@ -105,7 +105,10 @@ class Tensor(Methods):
         self._node.grad = value
 
     def __repr__(self) -> str:
-        body = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(")
+        if isinstance(self._value, (np.ndarray, np.generic)):
+            body = np.array2string(np.asarray(self._value), separator=", ", prefix="tensor(")
+        else:
+            body = repr(self._value)
         notes = [body]
         if self.dtype not in (np.dtype(float), np.dtype(bool), np.dtype(int), np.dtype(complex)):
             notes.append(f"dtype={self.dtype}")
@@ -215,6 +218,11 @@ class Tensor(Methods):
                     requires_grad=True,
                 )
             )
+
+
+def value_of(x: Any) -> Any:
+    """Return the value of a Tensor, and anything else as it is."""
+    return x._value if isinstance(x, Tensor) else x
 
 
 def own(data: ArrayLike, dtype: DTypeLike = None) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tensorgrad.engine.node import Variable
-from tensorgrad.engine.tensor import Tensor
+from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.functions import (
     Arrays,
@@ -23,7 +23,7 @@ from tensorgrad.testing.numerics.comparison import Comparison
 from tensorgrad.testing.numerics.expectation import ROUNDINGS, Expectation
 from tensorgrad.testing.numerics.rounding import disturbed_gradient
 from tensorgrad.testing.numerics.subject import Subject
-from tensorgrad.testing.numerics.trace import Function, plain, trace
+from tensorgrad.testing.numerics.trace import Function, trace
 from tensorgrad.testing.report import Finding, Report, Verdict, conclude, failed, raised
 from tensorgrad.testing.reproduce import drawing
 from tensorgrad.transforms import vjp
@@ -144,7 +144,7 @@ def _first_look(f: Callable[..., Any], arrays: Arrays) -> tuple[list[Finding], F
         kinds = kinds or repr(first)
         message = f"the function returns no floating-point number or array, but {kinds}"
         return [Finding("result", Verdict.FAIL, message)], None
-    if not same([np.asarray(plain(y)) for y in ys], [np.asarray(plain(y)) for y in again]):
+    if not same([np.asarray(value_of(y)) for y in ys], [np.asarray(value_of(y)) for y in again]):
         message = "the function is random: the same arguments gave two results. Fix its seed"
         return [Finding("result", Verdict.FAIL, message)], None
     return [], function
@@ -189,8 +189,8 @@ def _single_precision(
     if not any(np.finfo(x.dtype).eps > np.finfo(float).eps for x in xs):
         return []
     ys, pullback = vjp(f, *xs)
-    low_gs = tuple(np.asarray(g, plain(y).dtype) for g, y in zip(gs, ys, strict=True))
-    found = list(map(plain, pullback(low_gs)))
+    low_gs = tuple(np.asarray(g, value_of(y).dtype) for g, y in zip(gs, ys, strict=True))
+    found = list(map(value_of, pullback(low_gs)))
     expected = _gradients_in_double(f, xs, low_gs)
     rng = np.random.default_rng(0)
     near = [_gradients_in_double(f, [_moved(x, rng) for x in xs], low_gs) for _ in range(2)]
@@ -198,7 +198,7 @@ def _single_precision(
     disturbed = [disturbed_gradient(low_trace, low_gs, rng) for _ in range(2)]
     # a rule may have terms of the size of the results, or of the argument
     total = sum(float(np.abs(g).sum()) for g in low_gs)
-    greatest = max((float(np.max(np.abs(plain(y)), initial=0)) for y in ys), default=0.0)
+    greatest = max((float(np.max(np.abs(value_of(y)), initial=0)) for y in ys), default=0.0)
     findings = []
     for i, (x, name) in enumerate(zip(xs, names, strict=True)):
         limits = np.finfo(x.dtype)
@@ -238,8 +238,8 @@ def _gradients_in_double(
     f: Function, xs: Sequence[Array], gs: Sequence[Array]
 ) -> tuple[Array, ...]:
     ys, pullback = vjp(f, *map(in_double, xs))
-    doubled_gs = tuple(np.asarray(g, plain(y).dtype) for g, y in zip(gs, ys, strict=True))
-    return tuple(map(plain, pullback(doubled_gs)))
+    doubled_gs = tuple(np.asarray(g, value_of(y).dtype) for g, y in zip(gs, ys, strict=True))
+    return tuple(map(value_of, pullback(doubled_gs)))
 
 
 def _lost(subject: Subject) -> list[Finding]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.tensor import Tensor
+from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.testing.literal import case_text
-from tensorgrad.testing.numerics.trace import Function, plain
+from tensorgrad.testing.numerics.trace import Function
 from tensorgrad.transforms import vjp
 from tensorgrad.transforms.tree import flatten, unflatten
 from tensorgrad.typing import Array, Tree
@@ -54,7 +54,7 @@ class Arrays:
             varies = wrt is None or number in wrt
             places = [i for i, leaf in enumerate(leaves) if varies and select(leaf)]
             self._parts.append((leaves, structure, places))
-            self.values += [np.asarray(plain(leaves[i])) for i in places]
+            self.values += [np.asarray(value_of(leaves[i])) for i in places]
             alone = len(leaves) == 1
             self.names += [name if alone else f"{name}[{i}]" for i in places]
 
@@ -63,7 +63,7 @@ class Arrays:
         rest = iter(xs)
         parts = []
         for leaves, structure, places in self._parts:
-            full = [plain(leaf) for leaf in leaves]
+            full = [value_of(leaf) for leaf in leaves]
             for i in places:
                 full[i] = next(rest)
             parts.append(unflatten(structure, full))

@@ -333,15 +333,23 @@ def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Gen
     """It makes no difference how arrays lie in memory, nor whether they are read-only."""
     f, xs = as_function(operation, operation, args, params)
     ts = vectors_like(xs, rng)
-    gs = vectors_like(_values_and_products(f, xs, ts)[0], rng)
-    for name, lay_out in LAYOUTS.items():
-        laid_out = [[lay_out(v) for v in vectors] for vectors in (xs, ts, gs)]
-        found = _values_and_products(f, *laid_out)
-        expected = _values_and_products(
-            f, *([np.array(v, order="C") for v in vs] for vs in laid_out)
-        )
-        for some, same in zip(found, expected, strict=True):
-            assert_close(some, same, ROUNDING, f"layout {name}")
+    with np.errstate(all="ignore"):  # where entries are repeated, distances vanish
+        for name, lay_out in LAYOUTS.items():
+            laid_out = [[lay_out(v) for v in vectors] for vectors in (xs, ts)]
+            try:
+                # the shape of a result may depend on which entries are repeated
+                gs = vectors_like(_values_and_products(f, *laid_out)[0], rng)
+                laid_out.append([lay_out(g) for g in gs])
+                found = _values_and_products(f, *laid_out)
+            except np.linalg.LinAlgError:
+                if name == "broadcast":  # a matrix of equal columns, which has no inverse
+                    continue
+                raise
+            expected = _values_and_products(
+                f, *([np.array(v, order="C") for v in vs] for vs in laid_out)
+            )
+            for some, same in zip(found, expected, strict=True):
+                assert_close(some, same, ROUNDING, f"layout {name}")
     return len(LAYOUTS) * count_of(xs)
 
 

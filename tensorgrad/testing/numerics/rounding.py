@@ -16,6 +16,7 @@ import numpy as np
 
 from tensorgrad.engine.forward import apply_to_tangents
 from tensorgrad.engine.node import Node
+from tensorgrad.engine.singular import Alarm
 from tensorgrad.engine.space import Parts, fit_cotangent, fit_tangent, zeros
 from tensorgrad.testing.numerics.trace import Trace
 from tensorgrad.typing import Array
@@ -38,14 +39,17 @@ def disturbed_gradient(
     for end, g in zip(run.ends, cotangents, strict=True):
         if end is not None:
             receive(end, np.asarray(np.conj(g), end.dtype))  # inside, rules are plain transposes
-    for node in reversed(run.nodes):
-        if node.primitive is None or node not in pending:
-            continue
-        g, saved = pending.pop(node), node.primitive.restore(node, ())
-        for argnum, parent in enumerate(node.parents):
-            rule = node.primitive.vjps[argnum] if parent is not None else None
-            if rule is not None and parent is not None:
-                receive(parent, rule(g, saved, node.params, argnum))
+    with Alarm() as alarm:
+        for node in reversed(run.nodes):
+            primitive = node.primitive
+            if primitive is None or node not in pending:
+                continue
+            g, saved = pending.pop(node), primitive.restore(node, ())
+            for argnum, parent in enumerate(node.parents):
+                rule = primitive.vjps[argnum] if parent is not None else None
+                if rule is not None and parent is not None:
+                    part = rule(g, saved, node.params, argnum)
+                    receive(parent, alarm.answer(primitive, part, g) if alarm.rung else part)
     return [np.conj(pending.get(node, zeros(node.shape, node.dtype))) for node in run.inputs]
 
 

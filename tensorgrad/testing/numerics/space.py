@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.testing.numerics.trace import plain
+from tensorgrad.engine.tensor import value_of
 from tensorgrad.typing import Array
 
 
@@ -37,7 +37,7 @@ class Space:
 
     def pack(self, arrays: Sequence[Array]) -> Array:
         """Lay arrays end to end, complex numbers as pairs."""
-        parts = [_pairs(np.asarray(plain(a))) for a in arrays]
+        parts = [_pairs(np.asarray(value_of(a))) for a in arrays]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def unpack(self, v: Array) -> list[Array]:

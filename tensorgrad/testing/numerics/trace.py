@@ -10,7 +10,7 @@ import numpy as np
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.modes import watching_branches
 from tensorgrad.engine.node import Node, Variable
-from tensorgrad.engine.tensor import Tensor
+from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array
 
@@ -90,9 +90,4 @@ def _is_linear(node: Node) -> bool:
 
 def _marks(result: Any) -> list[bytes]:
     # + 0, because there are two zeros
-    return [(np.asarray(plain(leaf)) + 0).tobytes() for leaf in flatten(result)[0]]
-
-
-def plain(x: Any) -> Any:
-    """Return the value of a Tensor, and anything else as it is."""
-    return x._value if isinstance(x, Tensor) else x
+    return [(np.asarray(value_of(leaf)) + 0).tobytes() for leaf in flatten(result)[0]]
