@@ -41,9 +41,9 @@ def backward(
         The cotangent of each input (or variable) that the outputs depend on.
     """
     since = min((node.index for node in inputs), default=0) if inputs is not None else 0
-    nodes = ancestors(outputs, since)
-    wanted = set(nodes) if inputs is None else descendants(nodes, inputs)
     stops = frozenset(inputs or ())
+    nodes = ancestors(outputs, since, stops)
+    wanted = set(nodes) if inputs is None else descendants(nodes, inputs)
     pending: dict[Node, Any] = {}
     ours: set[Node] = set()  # nodes whose pending cotangent is an array that only this walk holds
 

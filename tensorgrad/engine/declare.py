@@ -21,6 +21,7 @@ from tensorgrad.engine.primitive import (
     Binary,
     Case,
     Constant,
+    Formulas,
     Operation,
     Primitive,
     Rule,
@@ -147,8 +148,8 @@ def bilinear(
 
 def general(
     fun: Function,
-    vjp: Function | Sequence[Function | None],
-    jvp: Function | Sequence[Function | None],
+    vjp: Formulas,
+    jvp: Formulas,
     *,
     samples: Samples,
     name: str | None = None,
@@ -178,8 +179,8 @@ def general(
 
 def several(
     fun: Function,
-    vjp: Function | Sequence[Function | None],
-    jvp: Function | Sequence[Function | None],
+    vjp: Formulas,
+    jvp: Formulas,
     *,
     outputs: Sequence[str],
     samples: Samples,

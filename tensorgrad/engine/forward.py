@@ -29,7 +29,9 @@ def forward(
     known: Tangents = dict(zip(inputs, tangents, strict=True))
     strict = is_strict()
     with Alarm() as alarm:
-        for node in ancestors(outputs, since=min((node.index for node in inputs), default=0)):
+        for node in ancestors(
+            outputs, min((n.index for n in inputs), default=0), frozenset(inputs)
+        ):
             primitive = node.primitive
             if primitive is None or node in known or known.keys().isdisjoint(node.parents):
                 continue

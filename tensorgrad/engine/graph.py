@@ -1,6 +1,6 @@
 """Finding the part of a recorded graph that a walk is about."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from operator import attrgetter
 
 from tensorgrad.engine.node import Node
@@ -8,10 +8,11 @@ from tensorgrad.engine.node import Node
 creation_order = attrgetter("index")
 
 
-def ancestors(outputs: Iterable[Node], since: int = 0) -> list[Node]:
+def ancestors(outputs: Iterable[Node], since: int = 0, stops: Container[Node] = ()) -> list[Node]:
     """Return the nodes that outputs depend on, themselves included, in creation order.
 
-    ``since`` stops the search at nodes created earlier: no node depends on a later one.
+    The search does not go on behind ``stops``, nor to nodes created before ``since``: no node
+    depends on a later one.
     """
     found = {node for node in outputs if node.index >= since}
     pending = list(found)
@@ -19,7 +20,8 @@ def ancestors(outputs: Iterable[Node], since: int = 0) -> list[Node]:
         for parent in pending.pop().parents:
             if parent is not None and parent.index >= since and parent not in found:
                 found.add(parent)
-                pending.append(parent)
+                if parent not in stops:
+                    pending.append(parent)
     return sorted(found, key=creation_order)
 
 

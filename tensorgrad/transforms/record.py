@@ -1,6 +1,6 @@
 """Running a function on fresh variables, and what its graph then says about the result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def record(
     call_args = []
     inputs = []
     for number, (leaves, structure) in opened.items():
-        variables = [_variable(operation, leaf, number, nested) for leaf in leaves]
+        variables = [variable(operation, leaf, number, nested) for leaf in leaves]
         # kept before the call: f may write to its arguments, which makes them other nodes
         inputs += [node for _, node in variables]
         call_args.append(unflatten(structure, [Tensor(value, node) for value, node in variables]))
@@ -85,7 +85,7 @@ def record(
     outputs, structure = flatten(result)
     ends = [y._node if isinstance(y, Tensor) else None for y in outputs]
     aux_leaves, aux_structure = flatten(aux)
-    live = _live([*outputs, *aux_leaves], inputs) if nested else set()
+    live = live_nodes([*outputs, *aux_leaves], inputs) if nested else set()
 
     def release(y: Any) -> Any:
         if isinstance(y, Tensor):
@@ -115,7 +115,7 @@ def hand_out(x: Any, as_tensor: bool) -> Any:
     return Tensor(value) if as_tensor else value
 
 
-def _variable(operation: str, leaf: Any, number: int, nested: bool) -> tuple[Array, Node]:
+def variable(operation: str, leaf: Any, number: int, nested: bool) -> tuple[Array, Node]:
     """Return the value of a leaf, and a node to differentiate by that stands for it."""
     value = leaf._value if isinstance(leaf, Tensor) else own(leaf)
     require_differentiable(operation, value.dtype, name=f"argument_{number}_dtype")
@@ -124,7 +124,7 @@ def _variable(operation: str, leaf: Any, number: int, nested: bool) -> tuple[Arr
     return value, Variable(value)
 
 
-def _live(leaves: list[Any], inputs: list[Node]) -> set[Node]:
+def live_nodes(leaves: Sequence[Any], inputs: Sequence[Node]) -> set[Node]:
     """Return the nodes of a run that depend on what was recorded before it, or on a leaf."""
     since = min((node.index for node in inputs), default=0)
     ends = [y._node for y in leaves if isinstance(y, Tensor) and y._node]
