@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 # A numpy.ndarray, a NumPy scalar, or a duck array that follows NumPy's protocols (CuPy, Dask).
 Array: TypeAlias = Any
@@ -11,6 +11,8 @@ ArrayLike: TypeAlias = Any
 DTypeLike: TypeAlias = Any
 Shape: TypeAlias = tuple[int, ...]
 Axis: TypeAlias = int | tuple[int, ...] | None
+# Where an array is stored; None for where it is stored anyway.
+Device: TypeAlias = Literal["cpu"] | None
 # A container (tuple, list, dict, dataclass) of arrays, nested as deep as one likes.
 Tree: TypeAlias = Any
 

@@ -163,7 +163,7 @@ CASES = {
         r"^iteration: shape=\(\)\. .*x\.item\(\)",
     ),
     "tensor as a parameter of a primitive": (
-        lambda: tg.ops.shape.roll_(x, shift=tg.tensor(1), axis=(0,)),
+        lambda: tg.ops.moving.roll_(x, shift=tg.tensor(1), axis=(0,)),
         UnsupportedError,
         r"^roll: shift=tensor\(1\)\. A parameter is not differentiated.*shift\.numpy\(\)",
     ),

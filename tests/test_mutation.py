@@ -1,13 +1,15 @@
 """Writing into arrays and tensors: what was recorded before never changes, nor do gradients."""
 
+import weakref
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tensorgrad as tg
+from tensorgrad.testing import check_grad
 
 
 def leaf(value):
@@ -285,8 +287,6 @@ def test_a_leaf_is_written_only_without_recording():
 
 
 VIEWS = {
-    "getitem": lambda x: x[0],
-    "slice": lambda x: x[:, 1:],
     "reshape": lambda x: x.reshape(-1),
     "ravel": lambda x: x.ravel(),
     "T": lambda x: x.T,
@@ -296,9 +296,6 @@ VIEWS = {
     "squeeze": lambda x: np.squeeze(x[None]),
     "broadcast": lambda x: np.broadcast_to(x, (2, 2, 2)),
     "flip": lambda x: np.flip(x, 0),
-    "split": lambda x: np.split(x, 2)[0],
-    "diagonal of rows": lambda x: x[None, 0],
-    "iteration": lambda x: next(iter(x)),
 }
 
 
@@ -315,6 +312,80 @@ def test_writing_through_a_view_raises(view, recorded):
     z = y.copy()
     z[...] = 0.0
     assert x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+WINDOWS = {
+    "row": lambda x: x[0],
+    "columns": lambda x: x[:, 1:],
+    "a new axis": lambda x: x[None, 0],
+    "backwards": lambda x: x[::-1, 1],
+    "iteration": lambda x: next(iter(x)),
+    "a window of a window": lambda x: x[1:][0, ::2],
+    "all": lambda x: x[...],
+    "split": lambda x: np.split(x, 2)[0],
+}
+
+
+def in_place(view, x, scale):
+    y = view(x)
+    y *= scale
+    y += 1.0
+    y[..., :1] = y[..., -1:] * x[0, 0]
+    x *= y.sum()
+    return x
+
+
+@pytest.mark.parametrize("view", WINDOWS.values(), ids=WINDOWS.keys())
+def test_what_is_written_to_a_window_is_written_to_the_tensor(view):
+    start = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    expected = in_place(view, start.copy(), 2.0)
+
+    def f(x, scale):
+        return in_place(view, x * 1, scale)
+
+    np.testing.assert_allclose(f(tg.tensor(start), 2.0).numpy(), expected)
+    assert check_grad(f, start, 2.0)
+
+
+def test_updates_of_a_part():
+    def f(x):
+        y = np.zeros_like(x)
+        y[1:] += x[:-1]
+        y[0] -= x[2]
+        y[::2] *= x[::2]
+        y[y > 100] /= 2.0
+        return y
+
+    np.testing.assert_allclose(f(np.array([1.0, 2.0, 3.0])), [-3.0, 1.0, 6.0])
+    assert check_grad(f, np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_window_that_is_no_longer_up_to_date_is_not_written_through():
+    x = tg.tensor([1.0, 2.0, 3.0]) * 1
+    row = x[:2]
+    x[0] = 7.0
+    with pytest.raises(tg.errors.GraphError, match="written to since"):
+        row += 1.0
+    assert x.tolist() == [7.0, 2.0, 3.0]
+
+
+def test_windows_keep_nothing_alive():
+    x = tg.tensor(np.ones(2000)) * 1
+    seen = weakref.ref(x)
+    for _ in range(1000):
+        x = x[1:]
+    assert seen() is None
+    x += 1.0
+    assert x.tolist() == [2.0] * 1000
+
+
+def test_a_window_of_a_leaf_is_not_written():
+    w = leaf([1.0, 2.0])
+    with pytest.raises(tg.errors.GraphError, match="leaf"):
+        w[:1] += 1.0
+    with tg.no_grad():
+        w[:1] += 1.0
+    assert w.tolist() == [2.0, 2.0]
 
 
 RESULTS = {

@@ -24,17 +24,19 @@ REFUSED = {
     "out": np.zeros(3),
     "casting": "unsafe",
     "device": "cpu",
-    "reflect_type": "odd",
-    "stat_length": 2,
     "copy": False,
     "order": "F",
     "mode": "clip",
+    "ndmax": 3,
+    "writeable": True,
 }
 # keywords that change nothing a user of tensors can observe
 WITHOUT_EFFECT = {
     "subok": "Tensor has no subclasses",
     "order": "of np.copy and np.full_like: only the layout in memory differs",
     "copy": "of np.astype: exercised by its samples",
+    "overwrite_input": "which NumPy may write to, or not",
+    "like": "a tensor: it brings the call here",
 }
 # functions that take fewer keywords by name than NumPy shows, or more
 SPELLED_OUT = {np.einsum: "NumPy shows **kwargs in place of dtype, order and casting"}
@@ -72,8 +74,10 @@ def test_every_parameter_is_tried_or_refused(function):
     args = laws.map_leaves(
         lambda leaf: tg.tensor(leaf) if isinstance(leaf, np.ndarray) else leaf, args
     )
+    if "like" in parameters(operation.fun):
+        params = {**params, "like": tg.tensor(0.0)}
     for name in names - WITHOUT_EFFECT.keys() - {"dtype", "correction", "kwargs"}:
-        with pytest.raises(UnsupportedError, match=rf"np\.{function.__name__}: {name}="):
+        with pytest.raises(UnsupportedError, match=rf"np\.([\w.]+\.)?{function.__name__}: {name}="):
             function(*args, **(params | {name: REFUSED[name]}))
 
 
@@ -87,14 +91,15 @@ WITH_DTYPE = [
 @pytest.mark.parametrize("operation", WITH_DTYPE, ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.complex128])
 def test_dtype(operation, dtype):
-    if operation.name in ("numpy.var", "numpy.std") and dtype is np.complex128:
+    if operation.name.endswith(("var", "std")) and dtype is np.complex128:
         return  # NumPy takes the square, not the absolute square, of real numbers as complex ones
     for seed in range(20):
         draw = RandomDraw(seed, ["f4"])
         args, params = operation.samples(draw)
-        params = {**params, "dtype": dtype}
+        params = {**params, "dtype": dtype} | ({"retstep": False} if "retstep" in params else {})
         if operation.reference(*args, **params).dtype != dtype:
-            assert operation.name == "numpy.einsum"  # NumPy returns a view of a single operand
+            # NumPy returns a view of a single operand, and weighs in double precision
+            assert operation.name in ("numpy.einsum", "numpy.cov")
             continue
         laws.value(operation, args, params, draw.rng)
         laws.spaces(operation, args, params, draw.rng)
@@ -109,17 +114,10 @@ def test_correction_is_another_name_of_ddof():
             f(x, ddof=1, correction=1)
 
 
-@pytest.mark.parametrize("keyword", ["out", "where", "casting", "order", "subok", "signature"])
+@pytest.mark.parametrize("keyword", ["out", "where"])
 def test_keywords_of_ufuncs_are_refused(keyword):
     x = tg.tensor([1.0, 2.0])
-    value = {
-        "out": np.zeros(2),
-        "where": [True, False],
-        "casting": "unsafe",
-        "order": "F",
-        "subok": False,
-        "signature": "dd->d",
-    }[keyword]
+    value = {"out": np.zeros(2), "where": [True, False]}[keyword]
     for function in (np.add, np.floor_divide):
         with pytest.raises(UnsupportedError, match=rf"np\.{function.__name__}: {keyword}="):
             function(x, x, **{keyword: value})
@@ -133,14 +131,8 @@ def test_out_is_refused_where_the_function_is_constant():
 
 
 UNREGISTERED = {
-    "np.median": lambda x: np.median(x),
-    "np.interp": lambda x: np.interp(x, [0.0, 1.0], x),
     "np.copyto": lambda x: np.copyto(np.zeros(2), x),
-    "np.modf": lambda x: np.modf(x),
-    "np.nextafter": lambda x: np.nextafter(x, 2.0),
-    "np.linalg.cond": lambda x: np.linalg.cond(x),
     "np.add.at": lambda x: np.add.at(np.zeros(2), [0], x),
-    "np.subtract.reduce": lambda x: np.subtract.reduce(x),
 }
 
 

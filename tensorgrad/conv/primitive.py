@@ -42,8 +42,10 @@ def _conv(
         "dilation": dilation,
         "groups": groups,
     }
-    if not isinstance(x, np.ndarray) or not isinstance(w, np.ndarray):
-        return conv_by_taps(x, w, **params)
+    duck = next((a for a in (x, w) if not isinstance(a, np.ndarray)), None)
+    if duck is not None:  # it may have a way of its own
+        y = duck.__array_function__(_conv, (type(duck),), (x, w), params)
+        return conv_by_taps(x, w, **params) if y is NotImplemented else y
     if any(a > 1 for a in input_dilation):
         return conv_by_phases(conv_by_gemm, x, w, **params)
     return conv_by_gemm(x, w, **params)

@@ -32,6 +32,8 @@ Samples = Callable[[Draw], Case]
 REGISTRY: dict[str, "Operation"] = {}
 NUMPY: dict[Callable[..., Any], "Operation"] = {}
 NO_PARAMS: dict[str, Any] = {}
+# What NumPy raises for arguments that do not fit, and a duck array for what it cannot do.
+_REFUSALS = (ValueError, TypeError, IndexError)
 
 
 class Operation:
@@ -81,8 +83,8 @@ class Operation:
         """Call the function."""
         try:
             return self.fun(*args, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            _fail(self, args, params, error)
+        except _REFUSALS as error:
+            return _retry(self, args, params, error)
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
@@ -117,8 +119,8 @@ class Constant(Operation):
         plain_params = {name: _unwrap(value) for name, value in params.items()}
         try:
             ans = self.fun(*plain_args, **plain_params)
-        except (ValueError, TypeError, IndexError) as error:
-            _fail(self, plain_args, plain_params, error)
+        except _REFUSALS as error:
+            ans = _retry(self, plain_args, plain_params, error)
         if self.steps and (note := branch_watcher()) is not None:
             note(ans)
         return _wrap(ans)
@@ -133,7 +135,9 @@ def _unwrap(arg: Any) -> Any:
 
 
 def _wrap(ans: Any) -> Any:
-    if isinstance(ans, (np.ndarray, np.generic)):
+    if type(ans) is Tensor:
+        return ans
+    if isinstance(ans, np.generic) or hasattr(ans, "__array_function__"):
         return Tensor(ans)
     if type(ans) in (list, tuple):
         return type(ans)(_wrap(item) for item in ans)
@@ -197,23 +201,40 @@ class Rule:
         """Make the rule ready for nodes whose saved values lie as in layout."""
         formula = self.formula
         places = [layout.index(name) for name in self.needs]
+        pick = _picker(places)
+        place = places[0] if places else 0
         if self.argnum or self.everything or self.params:
-            pick = _picker(places)
 
             def with_params(seed: Array, saved: Any, params: dict[str, Any], argnum: int) -> Array:
                 named = params if self.everything else {name: params[name] for name in self.params}
                 if self.argnum:
                     named = {**named, "argnum": argnum}
-                return formula(seed, *pick(saved), **named)
+                try:
+                    return formula(seed, *pick(saved), **named)
+                except _REFUSALS as error:
+                    return _way_around(error)(formula, (seed, *pick(saved)), named)
 
             return with_params
-        if not places:
-            return lambda seed, _saved, _params, _argnum: formula(seed)
-        if len(places) == 1:
-            (i,) = places
-            return lambda seed, saved, _params, _argnum: formula(seed, saved[i])
-        pick = _picker(places)
-        return lambda seed, saved, _params, _argnum: formula(seed, *pick(saved))
+
+        def alone(seed: Array, _saved: Any, _params: dict[str, Any], _argnum: int) -> Array:
+            try:
+                return formula(seed)
+            except _REFUSALS as error:
+                return _way_around(error)(formula, (seed,), NO_PARAMS)
+
+        def with_value(seed: Array, saved: Any, _params: dict[str, Any], _argnum: int) -> Array:
+            try:
+                return formula(seed, saved[place])
+            except _REFUSALS as error:
+                return _way_around(error)(formula, (seed, saved[place]), NO_PARAMS)
+
+        def with_values(seed: Array, saved: Any, _params: dict[str, Any], _argnum: int) -> Array:
+            try:
+                return formula(seed, *pick(saved))
+            except _REFUSALS as error:
+                return _way_around(error)(formula, (seed, *pick(saved)), NO_PARAMS)
+
+        return (alone, with_value)[len(places)] if len(places) < 2 else with_values
 
 
 # What a primitive is given as its rules: one for all arguments, or one for each.
@@ -344,8 +365,8 @@ class Primitive(Operation):
             _refuse_tensors(self.name, params)
         try:
             ans = self.fun(*values, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            _fail(self, values, params, error)
+        except _REFUSALS as error:
+            ans = _retry(self, values, params, error)
         if not recorded or not is_recording():
             return self._constant(ans) if tensors else ans
         plan = self._plans.get(recorded)
@@ -430,7 +451,11 @@ class Primitive(Operation):
 
     def _told(self, formula: Callable[..., Any], names: Sequence[str], node: Node) -> Any:
         values = {**node.params, **dict(zip(self.layout, node.saved or (), strict=True))}
-        return formula(**{name: values[name] for name in names})
+        named = {name: values[name] for name in names}
+        try:
+            return formula(**named)
+        except _REFUSALS as error:
+            return _way_around(error)(formula, (), named)
 
     def restore(self, node: Node, live: Container[Node]) -> tuple[Any, ...]:
         """Return what a node saved, as Tensors where the node that made a value is in ``live``."""
@@ -462,12 +487,15 @@ class Unary(Primitive):
     def __call__(self, x: Any) -> Any:
         """Compute the result, and record it if the argument is recorded."""
         if type(x) is not Tensor:
-            return self.fun(x)
+            try:
+                return self.fun(x)
+            except _REFUSALS as error:
+                return _way_around(error)(self.fun, (x,), NO_PARAMS)
         value, node = x._value, x._node
         try:
             ans = self.fun(value)
-        except (ValueError, TypeError, IndexError) as error:
-            _fail(self, [value], {}, error)
+        except _REFUSALS as error:
+            ans = _retry(self, [value], {}, error)
         if node is None or not is_recording():
             return Tensor(ans)
         plan = self._plans.get(1)
@@ -497,13 +525,16 @@ class Binary(Primitive):
             if right is not None:
                 recorded += 2
         elif raw:
-            return self.fun(x, y)
+            try:
+                return self.fun(x, y)
+            except _REFUSALS as error:
+                return _way_around(error)(self.fun, (x, y), NO_PARAMS)
         else:
             raw = 2
         try:
             ans = self.fun(x, y)
-        except (ValueError, TypeError, IndexError) as error:
-            _fail(self, [x, y], {}, error)
+        except _REFUSALS as error:
+            ans = _retry(self, [x, y], {}, error)
         if not recorded or not is_recording():
             return Tensor(ans)
         plan = self._plans.get(recorded)
@@ -526,7 +557,7 @@ class ArrayNames(NamedTuple):
 def array_names(fun: Callable[..., Any]) -> ArrayNames:
     """Read off which arguments of a function are arrays (positional), and which parameters."""
     if isinstance(fun, np.ufunc):
-        return ArrayNames(("x", "y")[: fun.nin], variadic=False, params=())
+        return ArrayNames(("x", "y", "z", "w")[: fun.nin], variadic=False, params=())
     args = signature(fun).parameters.values()
     params = tuple(p.name for p in args if p.kind is Parameter.KEYWORD_ONLY)
     variadic = tuple(p.name for p in args if p.kind is Parameter.VAR_POSITIONAL)
@@ -577,11 +608,32 @@ def raise_freed(op: str) -> NoReturn:
     )
 
 
+def _way_around(error: Exception) -> Callable[..., Any]:
+    """Return how an error says that the function which met it can be evaluated; else raise it."""
+    origin: BaseException | None = error
+    while origin is not None:  # NumPy may have put an error of its own around that of a duck array
+        if hasattr(origin, "retry"):
+            return origin.retry
+        origin = origin.__cause__
+    raise error
+
+
+def _retry(
+    operation: Operation, values: Sequence[Any], params: dict[str, Any], error: Exception
+) -> Any:
+    """Evaluate in the way that an error of a duck array names, else say what was called."""
+    try:
+        way = _way_around(error)
+    except _REFUSALS:
+        _fail(operation, values, params, error)
+    return way(operation.fun, values, params)
+
+
 def _fail(
     operation: Operation, values: Sequence[Any], params: dict[str, Any], error: Exception
 ) -> NoReturn:
     """Raise an error of NumPy's again, saying what was called with which arguments."""
-    if isinstance(error, TensorgradError):
+    if isinstance(error, (TensorgradError, np.linalg.LinAlgError)):
         raise error
     names: Sequence[str] = getattr(operation, "arrays", ())
     if operation.kind == "composite":

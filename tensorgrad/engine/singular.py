@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.primitive import Primitive
 from tensorgrad.engine.several import Step
-from tensorgrad.engine.space import Parts
+from tensorgrad.engine.space import Parts, revealed
 from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.errors import SingularPointError, explain
 from tensorgrad.typing import Array
@@ -49,10 +49,11 @@ class Alarm:
             return part
         value, weight = value_of(part), value_of(seed)
         spoiled = (weight == 0) & ~np.isfinite(value)
-        if np.any(spoiled):
+        if np.any(revealed(spoiled)):
             part = _without(part, spoiled)
             value = value_of(part)
-        if self._handling in ("warn", "raise") and np.any(np.isnan(value) & ~np.isnan(weight)):
+        invalid = np.isnan(value) & ~np.isnan(weight)
+        if self._handling in ("warn", "raise") and np.any(revealed(invalid)):
             message = f"invalid value in the derivative of {primitive.name}"
             if self._handling == "raise":
                 raise FloatingPointError(message)
@@ -100,16 +101,16 @@ def refuse_singular_arguments(node: Node, tangents: Sequence[Array]) -> None:
     masks = primitive.singularities(node)
     if masks is None:
         return
-    moved: Any = [t != 0 for t in tangents]
-    if primitive.kind != "elementwise":
-        moved = [np.any(m) for m in moved]
     for mask in masks if isinstance(masks, tuple) else (masks,):
-        for m in moved:
-            _refuse(primitive.name, mask & m)
+        if primitive.kind == "elementwise":
+            for t in tangents:
+                _refuse(primitive.name, mask & (t != 0))
+        else:  # a tangent may be zero because of the point, as that of a sum of squares at 0
+            _refuse(primitive.name, mask)
 
 
 def _refuse(operation: str, met: Any) -> None:
-    met = np.asarray(met)
+    met = np.asarray(revealed(met))
     if met.any():
         raise SingularPointError(
             explain(

@@ -14,6 +14,32 @@ from tensorgrad.typing import Array, DTypeLike, Shape
 
 # The shape and dtype of an array, which say in what space its cotangents are.
 Space = tuple[Shape, DTypeLike]
+# Arrays that have no axes but those of their shape, and of the dtypes that most have.
+PLAIN = frozenset({np.ndarray, np.float64, np.float32})
+
+
+class BatchShape(tuple[int, ...]):
+    """The shape of one example of a batch, and the axes, hidden from it, that these lie along."""
+
+    hidden: tuple[Any, ...]
+
+    def __new__(cls, sides: Shape, hidden: tuple[Any, ...]) -> "BatchShape":
+        """Make a shape of these sides, with these axes hidden."""
+        shape = super().__new__(cls, sides)
+        shape.hidden = hidden
+        return shape
+
+
+def hidden_axes(shape: Shape) -> tuple[Any, ...]:
+    """Return the axes of a batch that are hidden from a shape."""
+    return shape.hidden if isinstance(shape, BatchShape) else ()
+
+
+def revealed(x: Array) -> Array:
+    """Return an array with the hidden axes of a batch as its first: all examples together."""
+    for axis in reversed(hidden_axes(np.shape(x))):
+        x = axis.show(x)
+    return x
 
 
 def zeros(shape: Shape, dtype: DTypeLike) -> Array:
@@ -48,6 +74,9 @@ def _array(g: Array) -> Array:
 def fit_cotangent(g: Array, shape: Shape, dtype: DTypeLike) -> Array:
     """Put a cotangent back into the space of the argument it belongs to."""
     g = _array(g)
+    for axis in hidden_axes(g.shape):
+        if axis.closed and axis not in hidden_axes(shape):
+            g = axis.total(g)  # the argument was the same for all examples
     if g.shape != shape:
         g = sum_to(g, shape)
     return g if g.dtype == dtype else cast(g, dtype)

@@ -22,7 +22,8 @@ class Tensor(Methods):
     Make one with `tensorgrad.tensor`; NumPy's functions, operators and methods make the others.
     """
 
-    __slots__ = ("__weakref__", "_node", "_value")
+    # _window is there for views only, for the code that writes through them
+    __slots__ = ("__weakref__", "_node", "_value", "_window")
     __hash__ = None  # type: ignore[assignment]  # == compares elementwise, as for numpy.ndarray
 
     def __init__(self, value: Array, node: Node | None = None) -> None:

@@ -1,26 +1,36 @@
 """NumPy's functions, differentiable: one file a chapter. Importing this fills the registry."""
 
 from tensorgrad.ops import (
+    along as along,
+    calculus as calculus,
+    choosing as choosing,
     contraction as contraction,
-)
-from tensorgrad.ops import (
     creation as creation,
-)
-from tensorgrad.ops import (
     dispatch as dispatch,
-)
-from tensorgrad.ops import (
     elementwise as elementwise,
-)
-from tensorgrad.ops import (
+    fft as fft,
+    floats as floats,
+    histograms as histograms,
     indexing as indexing,
-)
-from tensorgrad.ops import (
+    interpolation as interpolation,
+    joining as joining,
+    linalg as linalg,
+    matrices as matrices,
     methods as methods,
-)
-from tensorgrad.ops import (
+    moving as moving,
+    nans as nans,
+    padding as padding,
+    polynomials as polynomials,
+    products as products,
+    quantiles as quantiles,
+    ranges as ranges,
     reductions as reductions,
-)
-from tensorgrad.ops import (
+    selecting as selecting,
+    sets as sets,
     shape as shape,
+    signals as signals,
+    sorting as sorting,
+    statistics as statistics,
+    ufuncs as ufuncs,
+    writing as writing,
 )

@@ -252,7 +252,7 @@ def _draw_einsum(draw: Draw) -> Case:
 einsum_ = general(_einsum, _einsum_vjp, _einsum_jvp, samples=_draw_einsum_primitive)
 
 
-def _spell_out(subscripts: str, shapes: Sequence[Shape]) -> str:
+def spell_out(subscripts: str, shapes: Sequence[Shape]) -> str:
     """Write subscripts with an explicit result and letters in place of every ellipsis."""
     terms, arrow, result = subscripts.replace(" ", "").partition("->")
     labels = terms.split(",")
@@ -328,4 +328,4 @@ def einsum(
                 "np.einsum", "Operands must be numbers.", dtypes=tuple(str(x.dtype) for x in xs)
             )
         )
-    return einsum_(*xs, subscripts=_spell_out(subscripts, [x.shape for x in xs]), optimize=optimize)
+    return einsum_(*xs, subscripts=spell_out(subscripts, [x.shape for x in xs]), optimize=optimize)

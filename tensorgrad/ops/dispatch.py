@@ -1,10 +1,13 @@
 """NumPy's two protocols: where ``np.f(tensor)`` arrives, and what is not supported is refused."""
 
+import sys
+from importlib import import_module
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.primitive import NUMPY
+from tensorgrad.engine.primitive import NUMPY, Operation
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.typing import Array, ArrayLike
@@ -48,46 +51,45 @@ def constant_value(x: ArrayLike) -> Array:
     return x
 
 
+# what answers for the methods of ufuncs, and for calls with keywords; filled by their chapter
+UFUNC_METHODS: dict[str, Any] = {}
+
+
+# libraries with universal functions of their own, and the modules of rules for these
+LOADED_WHEN_CALLED = {"scipy.special": "tensorgrad.special"}
+
+
+def _loaded(ufunc: np.ufunc) -> Operation | None:
+    """Import the rules of a library when the first of its functions arrives."""
+    for library, rules in LOADED_WHEN_CALLED.items():
+        function: Any = getattr(sys.modules.get(library), ufunc.__name__, None)
+        if unwrap(function) is ufunc:  # a library may wrap its functions
+            import_module(rules)
+            if ufunc not in NUMPY:
+                raise UnsupportedError(
+                    explain(
+                        f"{library}.{ufunc.__name__}",
+                        "This function has no derivative rule.",
+                        "Use x.numpy() to compute without gradients.",
+                    )
+                )
+    return NUMPY.get(ufunc)
+
+
 def array_ufunc(_: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Answer for a universal function of NumPy called with a Tensor."""
-    operation = NUMPY.get(ufunc)
-    if operation is not None and method == "__call__" and not kwargs:
-        return operation(*inputs)
-    name = f"np.{ufunc.__name__}"
+    operation = NUMPY.get(ufunc) or _loaded(ufunc)
     if operation is None:
         raise UnsupportedError(
             explain(
-                name,
+                f"np.{ufunc.__name__}",
                 "This function of NumPy has no derivative rule.",
                 "Use x.numpy() to compute without gradients.",
             )
         )
-    if method == "reduce" and ufunc in REDUCTIONS:
-        return REDUCTIONS[ufunc](inputs[0], **{"axis": 0, **kwargs})
-    if method == "accumulate" and ufunc is np.add:
-        return np.cumsum(inputs[0], **{"axis": 0, **kwargs})
-    if method == "outer" and not kwargs:
-        x, y = map(operand, inputs)
-        return operation(np.reshape(x, x.shape + (1,) * y.ndim), y)
-    if method != "__call__":
-        raise UnsupportedError(
-            explain(
-                f"{name}.{method}",
-                "This method of a ufunc has no derivative rule.",
-                "Use np.sum, np.prod, np.cumsum or indexing.",
-            )
-        )
-    dtype = kwargs.pop("dtype", None)
-    if kwargs.get("where") is True:
-        del kwargs["where"]
-    refuse(name, **kwargs)
-    if dtype is not None:
-        inputs = tuple(operand(x).astype(dtype) for x in inputs)
-    return operation(*inputs)
-
-
-# the reductions that are a ufunc repeated; filled by the chapter on reductions
-REDUCTIONS: dict[np.ufunc, Any] = {}
+    if method == "__call__" and not kwargs:
+        return operation(*inputs)
+    return UFUNC_METHODS[method](*inputs, ufunc=ufunc, **kwargs)
 
 
 def array_function(_: Tensor, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.declare import composite, constant, elementwise
+from tensorgrad.engine.declare import composite, constant, elementwise, general
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.primitive import Case, Constant
 from tensorgrad.engine.tensor import require_differentiable
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.ops.dispatch import NoValue, constant_value, refuse
+from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
 from tensorgrad.typing import (
     NONZERO,
     POSITIVE,
@@ -28,17 +28,37 @@ from tensorgrad.typing import (
 LN2 = np.log(2.0).item()
 LN10 = np.log(10.0).item()
 
+
+# where functions have no derivative
+def _is_zero(x: Array) -> Array:
+    return x == 0
+
+
+def _is_one(x: Array) -> Array:
+    return x * x == 1
+
+
+def _are_equal(x: Array, y: Array) -> Array:
+    return x == y
+
+
 # ---- arithmetic ---------------------------------------------------------------------------------
 
 add = elementwise(np.add, lambda g: g, lambda g: g)
 subtract = elementwise(np.subtract, lambda g: g, lambda g: -g)
 multiply = elementwise(np.multiply, lambda g, y: g * y, lambda g, x: g * x)
 divide = elementwise(
-    np.divide, lambda g, y: g / y, lambda g, ans, y: -g * ans / y, domain=(REAL, NONZERO)
+    np.divide,
+    lambda g, y: g / y,
+    lambda g, ans, y: -(g / y) * ans,
+    domain=(REAL, NONZERO),
+    singular=lambda y: y == 0,
 )
 negative = elementwise(np.negative, lambda g: -g)
 positive = elementwise(np.positive, lambda g: g)
-reciprocal = elementwise(np.reciprocal, lambda g, ans: -g * ans * ans, domain=NONZERO)
+reciprocal = elementwise(
+    np.reciprocal, lambda g, ans: -g * ans * ans, domain=NONZERO, singular=lambda ans: np.isinf(ans)
+)
 square = elementwise(np.square, lambda g, x: 2 * g * x)
 
 
@@ -56,8 +76,14 @@ def _power_exponent(g: Array, ans: Array, x: Array) -> Array:
     return g * ans * np.log(np.where(x == 0, 1, x).astype(ans.dtype))
 
 
-power = elementwise(np.power, _power_base, _power_exponent, domain=(POSITIVE, REAL))
-float_power = elementwise(np.float_power, _power_base, _power_exponent, domain=(POSITIVE, REAL))
+def _pole_of_power(x: Array, y: Array) -> Array:
+    return (x == 0) & (np.real(y) < 1) & (y != 0)
+
+
+power, float_power = (
+    elementwise(fun, _power_base, _power_exponent, domain=(POSITIVE, REAL), singular=_pole_of_power)
+    for fun in (np.power, np.float_power)
+)
 # x - y * floor(x / y), and the same with truncation
 remainder = elementwise(
     np.remainder,
@@ -65,6 +91,7 @@ remainder = elementwise(
     lambda g, x, y: -g * np.floor_divide(x, y),
     domain=(Domain(2.3, 2.7), Domain(0.95, 1.05)),
     branches=lambda x, y: np.floor_divide(x, y),
+    singular=lambda x, y: np.remainder(x, y) == 0,
 )
 fmod = elementwise(
     np.fmod,
@@ -72,6 +99,7 @@ fmod = elementwise(
     lambda g, ans, x, y: -g * np.rint((x - ans) / y),  # x / y might round to the next integer
     domain=(Domain(2.3, 2.7), Domain(0.95, 1.05)),
     branches=lambda ans, x, y: np.rint((x - ans) / y),
+    singular=lambda ans, x: (ans == 0) & (x != 0),
 )
 
 # ---- exponentials and logarithms ----------------------------------------------------------------
@@ -79,10 +107,10 @@ fmod = elementwise(
 exp = elementwise(np.exp, lambda g, ans: g * ans)
 exp2 = elementwise(np.exp2, lambda g, ans: g * ans * LN2)
 expm1 = elementwise(np.expm1, lambda g, ans: g * (ans + 1))
-log = elementwise(np.log, lambda g, x: g / x, domain=POSITIVE)
-log2 = elementwise(np.log2, lambda g, x: g / (x * LN2), domain=POSITIVE)
-log10 = elementwise(np.log10, lambda g, x: g / (x * LN10), domain=POSITIVE)
-log1p = elementwise(np.log1p, lambda g, x: g / (1 + x), domain=POSITIVE)
+log = elementwise(np.log, lambda g, x: g / x, domain=POSITIVE, singular=_is_zero)
+log2 = elementwise(np.log2, lambda g, x: g / (x * LN2), domain=POSITIVE, singular=_is_zero)
+log10 = elementwise(np.log10, lambda g, x: g / (x * LN10), domain=POSITIVE, singular=_is_zero)
+log1p = elementwise(np.log1p, lambda g, x: g / (1 + x), domain=POSITIVE, singular=lambda x: x == -1)
 
 
 def _excess(x: Array, ans: Array, half: float) -> Array:
@@ -95,17 +123,22 @@ logaddexp = elementwise(
     np.logaddexp,
     lambda g, x, ans: g * np.exp(_excess(x, ans, -LN2)),
     lambda g, y, ans: g * np.exp(_excess(y, ans, -LN2)),
+    singular=lambda ans: ans == -np.inf,
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
     lambda g, x, ans: g * np.exp2(_excess(x, ans, -1.0)),
     lambda g, y, ans: g * np.exp2(_excess(y, ans, -1.0)),
+    singular=lambda ans: ans == -np.inf,
 )
 
 # ---- roots --------------------------------------------------------------------------------------
 
-sqrt = elementwise(np.sqrt, lambda g, ans: 0.5 * g / ans, domain=POSITIVE)
-cbrt = elementwise(np.cbrt, lambda g, ans: g / (3 * ans * ans), domain=NONZERO)
+# of x, not of ans: a NaN of the result would pass unheard by the walk (see engine.singular)
+sqrt = elementwise(np.sqrt, lambda g, x: 0.5 * g / np.sqrt(x), domain=POSITIVE, singular=_is_zero)
+cbrt = elementwise(
+    np.cbrt, lambda g, ans: g / (3 * ans * ans), domain=NONZERO, singular=lambda ans: ans == 0
+)
 
 
 def _hypot_part(g: Array, x: Array, ans: Array) -> Array:
@@ -119,6 +152,7 @@ hypot = elementwise(
     lambda g, y, ans: _hypot_part(g, y, ans),
     domain=NONZERO,
     branches=lambda ans: ans == 0,
+    singular=lambda ans: ans == 0,
 )
 
 # ---- trigonometry -------------------------------------------------------------------------------
@@ -132,11 +166,13 @@ arcsin = elementwise(
     np.arcsin,
     lambda g, x, ans: g / (np.cos(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),
     domain=UNIT,
+    singular=_is_one,
 )
 arccos = elementwise(
     np.arccos,
     lambda g, x, ans: -g / (np.sin(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),
     domain=UNIT,
+    singular=_is_one,
 )
 arctan = elementwise(np.arctan, lambda g, x: g / (1 + x * x), domain=UNIT)
 sinh = elementwise(np.sinh, lambda g, x: g * np.cosh(x))
@@ -151,8 +187,9 @@ arccosh = elementwise(
     np.arccosh,
     lambda g, x, ans: g / (np.sinh(ans) if np.iscomplexobj(x) else np.sqrt(x * x - 1)),
     domain=Domain(1.4, 3.0),
+    singular=_is_one,
 )
-arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x), domain=UNIT)
+arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x), domain=UNIT, singular=_is_one)
 deg2rad = elementwise(np.deg2rad, lambda g: g * (np.pi / 180))
 radians = elementwise(np.radians, lambda g: g * (np.pi / 180))
 rad2deg = elementwise(np.rad2deg, lambda g: g * (180 / np.pi))
@@ -173,6 +210,7 @@ arctan2 = elementwise(
     domain=NONZERO,
     # it jumps where x changes sign and y is negative
     branches=lambda x, y: np.where(y < 0, np.sign(x), (x == 0) & (y == 0)),
+    singular=lambda x, y: (x == 0) & (y <= 0),
 )
 
 # ---- kinks: the average of the one-sided derivatives --------------------------------------------
@@ -191,10 +229,10 @@ def _side(x: Array) -> Array:
 
 
 absolute = elementwise(
-    np.absolute, _absolute, domain=NONZERO, branches=lambda x: _side(x), holomorphic=False
+    np.absolute, _absolute, domain=NONZERO, branches=_side, singular=_is_zero, holomorphic=False
 )
 fabs = elementwise(
-    np.fabs, lambda g, x: g * np.sign(x), domain=NONZERO, branches=lambda x: _side(x)
+    np.fabs, lambda g, x: g * np.sign(x), domain=NONZERO, branches=_side, singular=_is_zero
 )
 
 
@@ -217,6 +255,7 @@ maximum = elementwise(
     lambda g, x, y: g * _taken(y > x, x == y, np.isnan(y)),
     domain=_apart,
     branches=_which,
+    singular=_are_equal,
 )
 minimum = elementwise(
     np.minimum,
@@ -224,6 +263,7 @@ minimum = elementwise(
     lambda g, x, y: g * _taken(y < x, x == y, np.isnan(y)),
     domain=_apart,
     branches=_which,
+    singular=_are_equal,
 )
 # these take a number before a NaN
 fmax = elementwise(
@@ -232,6 +272,7 @@ fmax = elementwise(
     lambda g, x, y: g * _taken(y > x, x == y, np.isnan(x)),
     domain=_apart,
     branches=_which,
+    singular=_are_equal,
 )
 fmin = elementwise(
     np.fmin,
@@ -239,6 +280,7 @@ fmin = elementwise(
     lambda g, x, y: g * _taken(y < x, x == y, np.isnan(x)),
     domain=_apart,
     branches=_which,
+    singular=_are_equal,
 )
 copysign = elementwise(
     np.copysign,
@@ -246,6 +288,7 @@ copysign = elementwise(
     lambda g: g * 0,
     domain=NONZERO,
     branches=lambda x, y: np.sign(x) + 4 * np.signbit(y),
+    singular=lambda x, y: (x == 0) | (y == 0),
 )
 
 
@@ -261,7 +304,8 @@ heaviside = elementwise(
     lambda g: g * 0,
     lambda g, x: g * (x == 0),
     samples=_draw_heaviside,
-    branches=lambda x: _side(x),
+    branches=_side,
+    singular=_is_zero,
 )
 
 # ---- complex numbers: rules are transposes with respect to the real part of a product -----------
@@ -293,6 +337,34 @@ def angle(z: ArrayLike, deg: bool = False) -> Any:
     """Return the angle of complex numbers; locally constant for real ones."""
     value = np.arctan2(np.imag(z) if np.iscomplexobj(z) else 0, np.real(z))
     return value * (180 / np.pi) if deg else value
+
+
+# ---- singular points of what is composed of other operations ------------------------------------
+
+
+def _same(x: Array, /, *, where: Array) -> Array:  # noqa: ARG001
+    return x
+
+
+def _draw_same(draw: Draw) -> Case:
+    shape = draw.shape()
+    return (draw.array(shape),), {"where": draw.array(shape).real > 0}
+
+
+_without_derivative = general(
+    _same,
+    lambda g: g,
+    lambda t: t,
+    samples=_draw_same,
+    singular=lambda where: where,
+    name="without derivative",
+)
+
+
+def singular_where(mask: Array, x: Array) -> Array:
+    """Return x, of which the entries in the mask have no derivative."""
+    mask = constant_value(mask)
+    return _without_derivative(x, where=mask) if np.any(mask) else x
 
 
 # ---- selection ----------------------------------------------------------------------------------
@@ -333,7 +405,7 @@ def where(condition: ArrayLike, x: ArrayLike = NoValue, y: ArrayLike = NoValue, 
         raise UnsupportedError(
             explain("np.where", "There is one branch only.", "Pass both, or the condition alone.")
         )
-    return selection(x, y, condition=np.array(mask, dtype=bool))
+    return selection(x, y, condition=operand(mask).astype(bool))
 
 
 def _draw_clip(draw: Draw) -> Case:

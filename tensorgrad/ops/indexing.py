@@ -1,25 +1,28 @@
 """Reading and writing entries: ``x[index]``, ``x[index] = v``, and functions that are indexing."""
 
 import math
-from typing import Any
+import operator
+from collections.abc import Callable
+from inspect import signature
+from sys import getrefcount
+from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
-from tensorgrad.engine.declare import composite, linear
+from tensorgrad.engine.declare import linear
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.node import Leaf
-from tensorgrad.engine.primitive import Case, Primitive
+from tensorgrad.engine.primitive import NUMPY, Case, Operation, Primitive, Samples
 from tensorgrad.engine.space import sum_to
-from tensorgrad.engine.tensor import Tensor
+from tensorgrad.engine.tensor import Tensor, own
 from tensorgrad.errors import (
     GraphError,
     IndexingError,
-    ShapeError,
     UnsupportedError,
     explain,
 )
-from tensorgrad.ops.dispatch import constant_value, operand, refuse
-from tensorgrad.ops.reductions import one_axis
+from tensorgrad.ops.dispatch import constant_value, operand
 from tensorgrad.typing import Array, ArrayLike, Draw, Shape
 
 # One index of NumPy: what stands between the brackets.
@@ -34,9 +37,11 @@ def plain_index(index: Index) -> Index:
 
 
 def _plain_item(item: Any) -> Any:
-    if item is None or item is Ellipsis or isinstance(item, (slice, bool, int)):
+    if item is None or item is Ellipsis or isinstance(item, (bool, int)):
         return item
-    places = np.array(constant_value(item))
+    if isinstance(item, slice):  # whose bounds may be arrays and tensors, which can be written to
+        return slice(*map(_plain_bound, (item.start, item.stop, item.step)))
+    places = own(constant_value(item))
     if places.size == 0 and isinstance(item, (list, tuple)):
         places = places.astype(int)  # NumPy makes floats of an empty sequence
     if places.dtype.kind not in "iub":
@@ -48,12 +53,24 @@ def _plain_item(item: Any) -> Any:
                 index_dtype=str(places.dtype),
             )
         )
-    return places if places.ndim else places.item()
+    return places.item() if isinstance(places, np.ndarray) and not places.ndim else places
+
+
+def _plain_bound(bound: Any) -> int | None:
+    if bound is None or isinstance(bound, int):
+        return bound
+    try:
+        return operator.index(bound)
+    except TypeError as error:
+        rule = "The bounds and the step of a slice are integers."
+        raise IndexingError(
+            explain("getitem", rule, "Convert a computed one with int().", bound=bound)
+        ) from error
 
 
 def _may_repeat(index: Index) -> bool:
     items = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(item, np.ndarray) and item.dtype != bool for item in items)
+    return any(hasattr(item, "dtype") and item.dtype != bool for item in items)
 
 
 def _getitem(x: Array, /, *, index: Index) -> Array:
@@ -79,15 +96,14 @@ def _setitem(x: Array, v: Array, /, *, index: Index) -> Array:
 def _written_last(shape: Shape, index: Index) -> Array:
     # where an index names an entry more than once, only the value written last counts
     numbers = np.arange(math.prod(shape)).reshape(shape)
-    places = numbers[index]
+    places = getitem_(numbers, index=index)
     ticket = np.arange(places.size).reshape(places.shape)
-    last: Array = np.zeros(shape, dtype=int)
-    last[index] = ticket
-    return last[index] == ticket
+    last: Array = setitem_(np.zeros(shape, dtype=int), ticket, index=index)
+    return getitem_(last, index=index) == ticket
 
 
 def _setitem_value(g: Array, v_shape: Shape, index: Index) -> Array:
-    part = g[index]
+    part = getitem_(g, index=index)
     if _may_repeat(index):
         part = part * _written_last(g.shape, index)
     # v was broadcast to what it is written to, or has more axes than that, of length 1
@@ -148,17 +164,18 @@ def _draw_setitem(draw: Draw) -> Case:
     )
     wider = target if masked or not target else (1, *target)
     v = draw.array(draw.choice([target, target[1:], (), wider]))
-    v = v if np.iscomplexobj(x) or np.isrealobj(v) else v.real.copy()
-    return (x, v), {"index": index}
+    return (x, castable(v, x)), {"index": index}
 
 
-getitem_ = linear(
+getitem_: Primitive = linear(
     _getitem,
     lambda g, x_shape, index: scatter(g, index=index, shape=x_shape),
     samples=_draw_getitem,
     view=True,
 )
-scatter: Primitive = linear(_scatter, lambda g, index: g[index], samples=_draw_scatter)
+scatter: Primitive = linear(
+    _scatter, lambda g, index: getitem_(g, index=index), samples=_draw_scatter
+)
 setitem_: Primitive = linear(
     _setitem,
     lambda g, index: setitem_(g, 0.0, index=index),
@@ -167,9 +184,63 @@ setitem_: Primitive = linear(
 )
 
 
+def castable(v: Array, x: Array) -> Array:
+    """Return a sample as what can be written into x: real, if x is."""
+    return v if np.iscomplexobj(x) or np.isrealobj(v) else v.real.copy()
+
+
 def getitem(x: Tensor, index: Index) -> Tensor:
     """Read entries: basic, integer, boolean and mixed indices, as NumPy does."""
-    return getitem_(x, index=plain_index(index))
+    index = plain_index(index)
+    y = getitem_(x, index=index)
+    if _is_basic(index):
+        y._window = Window.onto(x, index)
+    return y
+
+
+def _is_basic(index: Index) -> bool:
+    items = index if isinstance(index, tuple) else (index,)
+    return not any(isinstance(item, bool) or hasattr(item, "dtype") for item in items)
+
+
+class Window(NamedTuple):
+    """The tensor that another is a view of, what it was then, and the index that was read.
+
+    A source that nobody can reach any more need not be written to, so that it is not kept alive,
+    unless it is itself a window onto one that can be reached.
+    """
+
+    source: Callable[[], Tensor | None]
+    root: "ref[Tensor]"
+    value: Array
+    index: Index
+
+    @classmethod
+    def onto(cls, x: Tensor, index: Index) -> "Window":
+        """Return the window that reading x by a basic index opens."""
+        through: Window | None = getattr(x, "_window", None)
+        if through is None or through.root() is None:
+            return cls(ref(x), ref(x), x._value, index)
+        return cls(lambda: x, through.root, x._value, index)
+
+
+def _write_through(x: Tensor, result: Tensor, operation: str) -> None:
+    """Write a result for x also to what x is a window onto."""
+    window: Window | None = getattr(x, "_window", None)
+    source = window.source() if window is not None else None
+    if window is None or source is None:
+        return
+    if source._value is not window.value:
+        raise GraphError(
+            explain(
+                operation,
+                "This tensor is a view of another, which was written to since.",
+                "Read it again, as in y = x[i], or write to a copy().",
+                shape=x.shape,
+            )
+        )
+    assign(source, setitem_(source, result, index=window.index), operation)
+    x._window = window._replace(value=source._value)
 
 
 def setitem(x: Tensor, index: Index, v: ArrayLike) -> None:
@@ -197,6 +268,15 @@ def writable_value(operation: str, x: Tensor, v: ArrayLike) -> Any:
     return v
 
 
+def _seen_by_others(value: Array) -> bool:
+    """Whether a value is a view of memory that something else refers to as well."""
+    if getattr(value, "base", None) is None:
+        return False
+    # besides the view itself, only this call refers to what nobody else can reach any more, as in
+    # x = tg.arange(6.0).reshape(2, 3)
+    return getrefcount(value.base) > 2
+
+
 def assign(x: Tensor, result: Tensor, operation: str) -> None:
     """Let the handle x stand for a new result; refused where NumPy's meaning could not be kept."""
     node = x._node
@@ -210,8 +290,10 @@ def assign(x: Tensor, result: Tensor, operation: str) -> None:
                 requires_grad=True,
             )
         )
-    base = getattr(x._value, "base", None)
-    if base is not None and (node is None or getattr(node.primitive, "view", False)):
+    of_view = node is None or getattr(node.primitive, "view", False)
+    if getattr(x, "_window", None) is not None:
+        _write_through(x, result, operation)
+    elif of_view and _seen_by_others(x._value):
         raise GraphError(
             explain(
                 operation,
@@ -225,133 +307,47 @@ def assign(x: Tensor, result: Tensor, operation: str) -> None:
         x._node = result._node
 
 
-# ---- functions of NumPy -------------------------------------------------------------------------
+class InPlace(Operation):
+    """What answers for a function of NumPy that writes into its first argument.
 
+    The operation behind it, which is the one in the registry, returns what is to be there; the
+    handle is then let stand for that, as for ``x[i] = v``.
+    """
 
-def _draw_take(draw: Draw) -> Case:
-    x = draw.array((3, *draw.shape(max_ndim=2, min_side=1)))
-    return (x, draw.choice([1, [0, 2, 0], np.array([[1, 0], [-1, 1]])])), {
-        "axis": draw.choice([None, 0, -3 if x.ndim == 3 else 0])
-    }
+    kind = "in place"
 
+    def __init__(self, written: Operation, function: Callable[..., Any]) -> None:
+        self.name = f"np.{function.__name__}"
+        self.fun, self.samples, self.reference = written.fun, written.samples, written.reference
+        self.differentiable = True
+        self.written = written
+        NUMPY[function] = self
 
-@composite(np.take, samples=_draw_take)
-def take(
-    a: ArrayLike, indices: ArrayLike, axis: int | None = None, out: None = None, mode: str = "raise"
-) -> Any:
-    """Read entries along an axis, or of the flattened array."""
-    refuse("np.take", out=out, mode=None if mode == "raise" else mode)
-    a = operand(a)
-    if axis is None or (a.ndim == 0 and axis in (0, -1)):
-        a, axis = np.ravel(a), axis or 0
-    axis = one_axis(axis, a.ndim)
-    places = np.asarray(constant_value(indices))
-    places = places.astype(int) if places.dtype == bool else places  # here they are 0 and 1
-    return a[(slice(None),) * axis + (places,)]
-
-
-def _draw_along(draw: Draw) -> Case:
-    shape = draw.choice([(3, 4), (3, 1), (1, 4), (2, 3, 2)])
-    x, axis = draw.array(shape), draw.choice([0, 1, -1])
-    shape = list(shape)
-    shape[axis] = draw.integer(0, 3)
-    shape[axis - 1] = draw.choice([shape[axis - 1], 1])  # which is broadcast
-    places = [draw.integer(-x.shape[axis], x.shape[axis] - 1) for _ in range(math.prod(shape))]
-    return (x, np.array(places, dtype=int).reshape(shape)), {"axis": axis}
-
-
-@composite(np.take_along_axis, samples=_draw_along)
-def take_along_axis(arr: ArrayLike, indices: ArrayLike, axis: int | None = -1) -> Any:
-    """Read entries along an axis by an array of indices, as argsort returns it."""
-    arr, indices = operand(arr), constant_value(indices)
-    if axis is None:
-        arr, axis = np.ravel(arr), 0
-    if indices.ndim != arr.ndim or indices.dtype.kind not in "iu":
-        raise IndexingError(
-            explain(
-                "np.take_along_axis",
-                "Indices are integers, in an array with as many axes as the other.",
-                "Use np.take for indices of another shape.",
-                indices_shape=indices.shape,
-                indices_dtype=str(indices.dtype),
-                shape=arr.shape,
+    def __call__(self, *args: Any, **params: Any) -> None:
+        """Let the first argument stand for what the operation returns."""
+        a = signature(self.fun).bind(*args, **params).args[0]
+        if not isinstance(a, Tensor):
+            raise UnsupportedError(
+                explain(
+                    self.name,
+                    "Nothing written into a plain array can be differentiated.",
+                    "Make it a tensor first, with tg.tensor(a).",
+                    a=type(a).__name__,
+                )
             )
-        )
-    axis = one_axis(axis, arr.ndim)
-    grid: list[Any] = list(np.ogrid[tuple(slice(side) for side in arr.shape)])
-    grid[axis] = indices
-    return arr[tuple(grid)]
+        assign(a, self.written(*args, **params), self.name)
 
 
-def _draw_diagonal(draw: Draw) -> Case:
-    x = draw.array(draw.shape(min_ndim=2))
-    first, second, *_ = draw.permutation(x.ndim)
-    axes = {"axis1": first - x.ndim * draw.boolean(), "axis2": second - x.ndim * draw.boolean()}
-    return (x,), {"offset": draw.integer(-2, 2), **axes}
+def in_place(function: Callable[..., Any], *, samples: Samples) -> Callable[..., Any]:
+    """Declare the function that returns what one of NumPy's leaves in its first argument."""
 
+    def reference(a: Array, *args: Any, **params: Any) -> Array:
+        a = a.copy()
+        function(a, *args, **params)
+        return a
 
-@composite(np.diagonal, samples=_draw_diagonal)
-def diagonal(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Read the diagonals of the planes of two axes; they become the last axis."""
-    a = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    rows, columns = a.shape[-2:]
-    n = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
-    i = np.arange(n)
-    return a[..., i - min(offset, 0), i + max(offset, 0)]
+    def declare(fun: Callable[..., Any]) -> Callable[..., Any]:
+        InPlace(Operation(fun.__name__, fun, samples, reference), function)
+        return fun
 
-
-@composite(np.trace, samples=_draw_diagonal)
-def trace(
-    a: ArrayLike,
-    offset: int = 0,
-    axis1: int = 0,
-    axis2: int = 1,
-    dtype: Any = None,
-    out: None = None,
-) -> Any:
-    """Sum the diagonals of the planes of two axes."""
-    refuse("np.trace", out=out)
-    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
-
-
-def _draw_diag(draw: Draw) -> Case:
-    shape = draw.choice([(3,), (3, 3), (2, 4), (4, 2), (0,)])
-    return (draw.array(shape),), {"k": draw.integer(-1, 2)}
-
-
-@composite(np.diag, samples=_draw_diag)
-def diag(v: ArrayLike, k: int = 0) -> Any:
-    """Read the diagonal of a matrix, or build a matrix from its diagonal."""
-    v = operand(v)
-    if v.ndim == 2:
-        return np.diagonal(v, k)
-    if v.ndim != 1:
-        raise ShapeError(
-            explain("np.diag", "One or two axes are needed.", "Use np.diagonal.", shape=v.shape)
-        )
-    side = v.shape[0] + abs(k)
-    i = np.arange(v.shape[0])
-    return scatter(v, index=(i - min(k, 0), i + max(k, 0)), shape=(side, side))
-
-
-def _draw_matrix(draw: Draw) -> Case:
-    return (draw.array(draw.shape(min_ndim=2)),), {"k": draw.integer(-2, 2)}
-
-
-@composite(np.tril, samples=_draw_matrix)
-def tril(m: ArrayLike, k: int = 0) -> Any:
-    """Keep the entries on and below a diagonal."""
-    return _keep(m, k, below=True)
-
-
-@composite(np.triu, samples=_draw_matrix)
-def triu(m: ArrayLike, k: int = 0) -> Any:
-    """Keep the entries on and above a diagonal."""
-    return _keep(m, k - 1, below=False)
-
-
-def _keep(m: ArrayLike, k: int, *, below: bool) -> Any:
-    m = operand(m)
-    rows, columns = m.shape[-2:] if m.ndim != 1 else m.shape * 2  # a row stands for all rows
-    lower: Array = np.tri(rows, columns, k, dtype=bool)
-    return np.where(lower == below, m, np.zeros((), m.dtype))
+    return declare

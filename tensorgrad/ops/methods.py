@@ -5,7 +5,10 @@ type checkers see it as the base class of Tensor.
 """
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +16,19 @@ import numpy as np
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.node import Leaf, Node
+from tensorgrad.engine.space import hidden_axes
 from tensorgrad.engine.tensor import Tensor, own
 from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
 from tensorgrad.ops import elementwise as ew
 from tensorgrad.ops.contraction import matmul
+from tensorgrad.ops.dispatch import operand
 from tensorgrad.ops.indexing import assign, getitem, setitem, writable_value
-from tensorgrad.ops.shape import copy_, ravel, repeat, reshape
+from tensorgrad.ops.moving import repeat
+from tensorgrad.ops.shape import copy_, ravel, reshape
 from tensorgrad.typing import ArrayLike, Axis, DTypeLike, Shape
+
+# the versions of the Array API standard that the package follows
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
 def seed_like(operation: str, end: Node, seed: ArrayLike | None) -> Any:
@@ -35,8 +44,7 @@ def seed_like(operation: str, end: Node, seed: ArrayLike | None) -> Any:
                 )
             )
         return np.ones(end.shape, end.dtype)
-    if not isinstance(seed, Tensor):
-        seed = np.asarray(seed)
+    seed = operand(seed)
     if seed.shape != end.shape:
         raise ShapeError(
             explain(
@@ -104,6 +112,15 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         tensor([  2.,  40., 600.])
         """
         node = self._node
+        if hidden_axes(self.shape):
+            raise GraphError(
+                explain(
+                    "backward",
+                    "Under vmap a tensor stands for many examples, and a leaf holds one gradient.",
+                    "Use tg.grad inside, or call backward() of what vmap returns.",
+                    shape=tuple(self.shape),
+                )
+            )
         if node is None:
             raise GraphError(
                 explain(
@@ -215,8 +232,14 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
     def __lshift__(self, other: ArrayLike) -> Tensor:
         return np.left_shift(self, other)
 
+    def __rlshift__(self, other: ArrayLike) -> Tensor:
+        return np.left_shift(other, self)
+
     def __rshift__(self, other: ArrayLike) -> Tensor:
         return np.right_shift(self, other)
+
+    def __rrshift__(self, other: ArrayLike) -> Tensor:
+        return np.right_shift(other, self)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         return np.equal(self, other)
@@ -286,6 +309,21 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
     def __imatmul__(self, other: ArrayLike) -> Tensor:
         return self._update("@=", matmul(self, other))
 
+    def __iand__(self, other: ArrayLike) -> Tensor:
+        return self._update("&=", np.bitwise_and(self, other))
+
+    def __ior__(self, other: ArrayLike) -> Tensor:
+        return self._update("|=", np.bitwise_or(self, other))
+
+    def __ixor__(self, other: ArrayLike) -> Tensor:
+        return self._update("^=", np.bitwise_xor(self, other))
+
+    def __ilshift__(self, other: ArrayLike) -> Tensor:
+        return self._update("<<=", np.left_shift(self, other))
+
+    def __irshift__(self, other: ArrayLike) -> Tensor:
+        return self._update(">>=", np.right_shift(self, other))
+
     # ---- entries ------------------------------------------------------------------------------
 
     def __getitem__(self: Any, index: Any) -> Tensor:
@@ -310,9 +348,11 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         """Write one value everywhere."""
         setitem(self, ..., writable_value("fill", self, value))
 
-    def take(self, indices: ArrayLike, axis: int | None = None) -> Tensor:
+    def take(
+        self, indices: ArrayLike, axis: int | None = None, out: None = None, mode: Any = "raise"
+    ) -> Tensor:
         """Read entries along an axis; see `numpy.take`."""
-        return np.take(self, indices, axis)
+        return np.take(self, indices, axis, out, mode)
 
     def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         """Read the diagonals; see `numpy.diagonal`."""
@@ -395,29 +435,103 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         """Add up along an axis; see `numpy.cumsum`."""
         return np.cumsum(self, axis, dtype, out)
 
-    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+    def cumprod(self, axis: int | None = None, dtype: DTypeLike = None, out: None = None) -> Tensor:
+        """Multiply up along an axis; see `numpy.cumprod`."""
+        return np.cumprod(self, axis, dtype, out)
+
+    def argmax(
+        self, axis: int | None = None, out: None = None, *, keepdims: bool = False
+    ) -> Tensor:
         """Return where the greatest entry is; see `numpy.argmax`."""
-        return np.argmax(self, axis, keepdims=keepdims)
+        return np.argmax(self, axis, out=out, keepdims=keepdims)
 
-    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Tensor:
+    def argmin(
+        self, axis: int | None = None, out: None = None, *, keepdims: bool = False
+    ) -> Tensor:
         """Return where the least entry is; see `numpy.argmin`."""
-        return np.argmin(self, axis, keepdims=keepdims)
+        return np.argmin(self, axis, out=out, keepdims=keepdims)
 
-    def argsort(self, axis: int | None = -1) -> Tensor:
+    def sort(
+        self: Any,
+        axis: int = -1,
+        kind: Any = None,
+        order: None = None,
+        *,
+        stable: bool | None = None,
+    ) -> None:
+        """Put the entries along an axis in order, in place; see `numpy.sort`."""
+        assign(self, np.sort(self, operator.index(axis), kind, order, stable=stable), "sort")
+
+    def partition(
+        self: Any,
+        kth: ArrayLike,
+        axis: int = -1,
+        kind: Any = "introselect",
+        order: None = None,
+    ) -> None:
+        """Put some entries along an axis where ``sort`` would, in place; see `numpy.partition`."""
+        assign(self, np.partition(self, kth, operator.index(axis), kind, order), "partition")
+
+    def argsort(
+        self,
+        axis: int | None = -1,
+        kind: Any = None,
+        order: None = None,
+        *,
+        stable: bool | None = None,
+    ) -> Tensor:
         """Return the order that sorts; see `numpy.argsort`."""
-        return np.argsort(self, axis)
+        return np.argsort(self, axis, kind, order, stable=stable)
+
+    def argpartition(
+        self,
+        kth: ArrayLike,
+        axis: int | None = -1,
+        kind: Any = "introselect",
+        order: None = None,
+    ) -> Tensor:
+        """Return the order that partitions; see `numpy.argpartition`."""
+        return np.argpartition(self, kth, axis, kind, order)
+
+    def searchsorted(self: Any, v: ArrayLike, side: Any = "left", sorter: ArrayLike = None) -> Any:
+        """Return where entries would keep this row in order; see `numpy.searchsorted`."""
+        return np.searchsorted(self, v, side, sorter)
+
+    def choose(
+        self: Any, choices: Sequence[ArrayLike], out: None = None, mode: Any = "raise"
+    ) -> Tensor:
+        """Take each entry from the array that an integer names; see `numpy.choose`."""
+        return np.choose(self, choices, out, mode)
+
+    def put(self, indices: ArrayLike, values: ArrayLike, mode: Any = "raise") -> None:
+        """Write values to places in the flattened tensor; see `numpy.put`."""
+        np.put(self, indices, values, mode)
 
     def nonzero(self) -> tuple[Any, ...]:
         """Return where entries are not zero; see `numpy.nonzero`."""
         return np.nonzero(self)
 
-    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def any(
+        self,
+        axis: Axis = None,
+        out: None = None,
+        keepdims: bool = False,
+        *,
+        where: ArrayLike = True,
+    ) -> Tensor:
         """Return whether an entry is not zero; see `numpy.any`."""
-        return np.any(self, axis, keepdims=keepdims)
+        return np.any(self, axis, out=out, keepdims=keepdims, where=where)
 
-    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def all(
+        self,
+        axis: Axis = None,
+        out: None = None,
+        keepdims: bool = False,
+        *,
+        where: ArrayLike = True,
+    ) -> Tensor:
         """Return whether every entry is not zero; see `numpy.all`."""
-        return np.all(self, axis, keepdims=keepdims)
+        return np.all(self, axis, out=out, keepdims=keepdims, where=where)
 
     # ---- shape --------------------------------------------------------------------------------
 
@@ -431,16 +545,16 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         """The tensor with its last two axes exchanged."""
         return np.matrix_transpose(self)
 
-    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Tensor:
         """Arrange the entries in another shape; see `numpy.reshape`."""
-        return reshape(self, shape[0] if len(shape) == 1 else shape, order)
+        return reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes; see `numpy.transpose`."""
-        if not axes or axes == (None,):
+        if not axes:
             return np.transpose(self)
         return np.transpose(
-            self, axes[0] if len(axes) == 1 and isinstance(axes[0], Sequence) else axes
+            self, axes[0] if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0])) else axes
         )
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
@@ -463,12 +577,46 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         """Repeat each entry; see `numpy.repeat`."""
         return repeat(self, repeats, axis)
 
-    def copy(self) -> Tensor:
+    def compress(self, condition: ArrayLike, axis: int | None = None, out: None = None) -> Tensor:
+        """Keep the entries where conditions hold; see `numpy.compress`."""
+        return np.compress(condition, self, axis, out)
+
+    def resize(self, *new_shape: Any, refcheck: bool = True) -> None:  # noqa: ARG002
+        """Refuse: a tensor keeps its shape."""
+        raise UnsupportedError(
+            explain(
+                "resize",
+                "A tensor keeps its shape.",
+                "Use np.resize(x, shape), which returns another and repeats the entries.",
+                shape=self.shape,
+                new_shape=new_shape,
+            )
+        )
+
+    def copy(self, order: str = "C") -> Tensor:  # noqa: ARG002
         """Return a tensor of its own, which may be written to; the gradient passes through."""
         return copy_(self)
 
-    def astype(self, dtype: DTypeLike, *, copy: bool = True) -> Tensor:
+    def astype(
+        self,
+        dtype: DTypeLike,
+        order: str = "K",  # noqa: ARG002
+        casting: Any = "unsafe",
+        subok: bool = True,  # noqa: ARG002
+        copy: bool = True,
+    ) -> Tensor:
         """Convert to another dtype; the gradient comes back in this one."""
+        if not np.can_cast(self.dtype, dtype, casting):
+            raise UnsupportedError(
+                explain(
+                    "astype",
+                    "This conversion is not of the kind that casting allows.",
+                    "Pass casting='unsafe'.",
+                    dtype=str(self.dtype),
+                    to=str(np.dtype(dtype)),
+                    casting=casting,
+                )
+            )
         return ew.astype(self, dtype, copy=copy)
 
     # ---- arithmetic ---------------------------------------------------------------------------
@@ -493,13 +641,69 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         """Multiply matrices; see `numpy.dot`."""
         return np.dot(self, b)
 
-    def clip(self, min: ArrayLike = None, max: ArrayLike = None) -> Tensor:
+    def clip(
+        self, min: ArrayLike = None, max: ArrayLike = None, out: None = None, **kw: Any
+    ) -> Tensor:
         """Limit the values to an interval; see `numpy.clip`."""
-        return np.clip(self, min, max)
+        return np.clip(self, min, max, out, **kw)
 
-    def round(self, decimals: int = 0) -> Any:
+    def round(self, decimals: int = 0, out: None = None) -> Any:
         """Round to decimals: a constant."""
-        return np.round(self, decimals)
+        return np.round(self, decimals, out=out)
+
+    # ---- the Array API standard ---------------------------------------------------------------
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
+        if api_version not in (None, *API_VERSIONS):
+            raise ShapeError(
+                explain(
+                    "__array_namespace__",
+                    f"The versions of the Array API standard are {', '.join(API_VERSIONS)}.",
+                    api_version=api_version,
+                )
+            )
+        return import_module("tensorgrad")  # by its name, as it stands above all of its parts
+
+    @property
+    def device(self: Any) -> Any:
+        """Where the value is stored: ``"cpu"`` for NumPy's arrays."""
+        return self._value.device
+
+    def to_device(self: Any, device: Any, /, *, stream: Any = None) -> Tensor:
+        """Return this tensor if it is stored there; nothing else is possible."""
+        if device != self.device or stream is not None:
+            raise UnsupportedError(
+                explain(
+                    "to_device",
+                    "A tensor stays where it is.",
+                    "Make another of x.numpy() on that device.",
+                    device=device,
+                    stream=stream,
+                )
+            )
+        return self
+
+    def __dlpack__(
+        self: Any,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
+        self._refuse("__dlpack__", "Use x.detach() for the value.")
+        value = self.numpy()
+        if max_version is None or max_version < (1, 0):
+            # the old protocol cannot say that memory is not to be written to, so that what is
+            # handed out is a copy, unless the consumer forbids it
+            value = np.asarray(self._value)
+            copy = copy is not False
+        return value.__dlpack__(
+            stream=stream, max_version=max_version, dl_device=dl_device, copy=copy
+        )
+
+    def __dlpack_device__(self: Any) -> tuple[int, int]:
+        return self.numpy().__dlpack_device__()
 
 
 for name, method in vars(Methods).items():

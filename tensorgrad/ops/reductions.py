@@ -13,7 +13,7 @@ from tensorgrad.engine.declare import composite, constant, general, linear
 from tensorgrad.engine.primitive import Case, Primitive
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
-from tensorgrad.ops.dispatch import REDUCTIONS, NoValue, constant_value, operand, refuse
+from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
 from tensorgrad.typing import (
     DISTINCT,
     NONZERO,
@@ -133,6 +133,9 @@ max_, min_ = (
         ),
         samples=_draw_axes(DISTINCT, min_side=1),
         branches=lambda x, ans, axis, keepdims: np.real(x) == np.real(_beside(ans, axis, keepdims)),
+        singular=lambda x, ans, axis, keepdims: (
+            np.sum(_shares(x, ans, axis, keepdims) > 0, axis=axis, keepdims=keepdims) > 1
+        ),
     )
     for fun in (_max, _min)
 )
@@ -170,6 +173,7 @@ root = general(
     _root_slope,
     samples=lambda draw: ((draw.array(draw.shape(), Domain(0.5, 3)),), {}),
     branches=lambda ans: ans == 0,
+    singular=lambda ans: ans == 0,
 )
 
 # ---- NumPy's functions --------------------------------------------------------------------------
@@ -246,6 +250,11 @@ def _converted(a: ArrayLike, dtype: DTypeLike) -> Any:
     return operand(a) if dtype is None else operand(a).astype(dtype)
 
 
+def _as_asked(y: Any, dtype: DTypeLike) -> Any:
+    """Return a result in the dtype asked for; unasked, NumPy adds small integers as large ones."""
+    return y if dtype is None or y.dtype == dtype else y.astype(dtype)
+
+
 @composite(np.sum, samples=_draw_reduction())
 def sum(
     a: ArrayLike,
@@ -259,7 +268,7 @@ def sum(
     """Sum over axes."""
     refuse("np.sum", out=out)
     a = _masked(_converted(a, dtype), where, 0)
-    y = sum_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims))
+    y = _as_asked(sum_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims)), dtype)
     return y + _first(y, initial, "np.sum") if _given(initial) else y
 
 
@@ -276,7 +285,7 @@ def prod(
     """Multiply over axes; the gradient is right also where entries are zero."""
     refuse("np.prod", out=out)
     a = _masked(_converted(a, dtype), where, 1)
-    y = prod_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims))
+    y = _as_asked(prod_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims)), dtype)
     return y * _first(y, initial, "np.prod") if _given(initial) else y
 
 
@@ -473,10 +482,8 @@ def cumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: 
     a = _converted(a, dtype)
     if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = np.ravel(a), axis or 0
-    return cumsum_(a, axis=one_axis(axis, a.ndim))
+    return _as_asked(cumsum_(a, axis=one_axis(axis, a.ndim)), dtype)
 
-
-REDUCTIONS.update({np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min})
 
 # ---- locally constant ---------------------------------------------------------------------------
 

@@ -2,15 +2,19 @@
 
 from tensorgrad.testing.checks import check_grad as check_grad
 from tensorgrad.testing.given import given_grad as given_grad
-from tensorgrad.testing.numerics.estimate import Estimate as Estimate
-from tensorgrad.testing.numerics.estimate import numerical_jacobian as numerical_jacobian
-from tensorgrad.testing.numerics.estimate import numerical_jvp as numerical_jvp
-from tensorgrad.testing.numerics.estimate import numerical_vjp as numerical_vjp
+from tensorgrad.testing.numerics.estimate import (
+    Estimate as Estimate,
+    numerical_jacobian as numerical_jacobian,
+    numerical_jvp as numerical_jvp,
+    numerical_vjp as numerical_vjp,
+)
 from tensorgrad.testing.operations import check_op as check_op
 from tensorgrad.testing.pair import check_pair as check_pair
-from tensorgrad.testing.report import Finding as Finding
-from tensorgrad.testing.report import GradientError as GradientError
-from tensorgrad.testing.report import InconclusiveWarning as InconclusiveWarning
-from tensorgrad.testing.report import Report as Report
-from tensorgrad.testing.report import Verdict as Verdict
+from tensorgrad.testing.report import (
+    Finding as Finding,
+    GradientError as GradientError,
+    InconclusiveWarning as InconclusiveWarning,
+    Report as Report,
+    Verdict as Verdict,
+)
 from tensorgrad.testing.rules import check_vjp as check_vjp

@@ -6,6 +6,7 @@ hold. `LAWS` says which operations each is about, and what entries it is tried o
 case and tries it.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -333,7 +334,8 @@ def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Gen
     """It makes no difference how arrays lie in memory, nor whether they are read-only."""
     f, xs = as_function(operation, operation, args, params)
     ts = vectors_like(xs, rng)
-    with np.errstate(all="ignore"):  # where entries are repeated, distances vanish
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where entries are repeated, distances vanish
         for name, lay_out in LAYOUTS.items():
             laid_out = [[lay_out(v) for v in vectors] for vectors in (xs, ts)]
             try:
@@ -348,9 +350,16 @@ def layouts(operation: Operation, args: Args, params: Params, rng: np.random.Gen
             expected = _values_and_products(
                 f, *([np.array(v, order="C") for v in vs] for vs in laid_out)
             )
+            if name == "broadcast" and _made_of_rounding(expected):
+                continue
             for some, same in zip(found, expected, strict=True):
                 assert_close(some, same, ROUNDING, f"layout {name}")
     return len(LAYOUTS) * count_of(xs)
+
+
+def _made_of_rounding(results: Sequence[Sequence[Array]]) -> bool:
+    """Say whether a matrix of equal columns was inverted, as rounding may make it possible."""
+    return any(np.abs(y).max(initial=0) > 1e10 for ys in results for y in ys)
 
 
 def _values_and_products(

@@ -235,9 +235,7 @@ def _report_of(case: _Case) -> Report:
 def _smallest(law: Law, operation: Operation, seed: int) -> _Case | None:
     """Let hypothesis look for a small case for which a law does not hold."""
     try:
-        from hypothesis import HealthCheck, Phase, given, settings
-        from hypothesis import seed as seeded
-        from hypothesis import strategies as st
+        from hypothesis import HealthCheck, Phase, given, seed as seeded, settings, strategies as st
     except ImportError:
         return None
     smallest: list[_Case] = []

@@ -52,7 +52,7 @@ def value_and_grad(
 
     @wraps(f)
     def function(*args: Any, **kwargs: Any) -> Any:
-        places = _places(argnums, len(args))
+        places = positions("grad", argnums, len(args))
 
         def varied(*chosen: Tree) -> Any:
             full = list(args)
@@ -96,12 +96,13 @@ def grad(
     return function
 
 
-def _places(argnums: int | Sequence[int], positional: int) -> list[int]:
+def positions(operation: str, argnums: int | Sequence[int], positional: int) -> list[int]:
+    """Return the numbers of the arguments to differentiate by, counted from the first."""
     places = [argnums] if isinstance(argnums, int) else list(argnums)
     if any(not -positional <= i < positional for i in places):
         raise ShapeError(
             explain(
-                "grad",
+                operation,
                 "argnums name positional arguments.",
                 "Pass the argument by position.",
                 argnums=argnums,
@@ -111,7 +112,9 @@ def _places(argnums: int | Sequence[int], positional: int) -> list[int]:
     places = [i % positional for i in places]
     if len(set(places)) < len(places):
         raise ShapeError(
-            explain("grad", "argnums name each argument once.", "Leave one out.", argnums=argnums)
+            explain(
+                operation, "argnums name each argument once.", "Leave one out.", argnums=argnums
+            )
         )
     return places
 

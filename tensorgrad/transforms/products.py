@@ -11,6 +11,7 @@ from tensorgrad.engine.node import Node
 from tensorgrad.engine.space import zeros
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
+from tensorgrad.ops.dispatch import operand
 from tensorgrad.ops.methods import seed_like
 from tensorgrad.transforms.record import Recording, hand_out, record
 from tensorgrad.transforms.tree import Structure, flatten, outline, unflatten
@@ -144,13 +145,19 @@ def jvp(
             )
         )
     run = record("jvp", f, dict(enumerate(primals)), has_aux)
+    tangent = push_forward("jvp", run, tangents)
+    return (run.value, tangent, run.aux) if has_aux else (run.value, tangent)
+
+
+def push_forward(operation: str, run: Recording, tangents: Sequence[Tree]) -> Tree:
+    """Return the tangent of the value of a run, given those of its arguments."""
     directions: list[Any] = []
     for argument, tangent in zip(run.arguments, tangents, strict=True):
         leaves, structure = flatten(tangent)
         if structure != argument:
             raise ShapeError(
                 explain(
-                    "jvp",
+                    operation,
                     "A tangent has the structure of its argument.",
                     "Pass the same containers, with an array in every place.",
                     tangent=outline(structure),
@@ -159,26 +166,66 @@ def jvp(
             )
         directions += leaves
     as_tensors = run.gives_tensors or any(isinstance(t, Tensor) for t in directions)
-    seeds = [_fit_seed(node, t) for node, t in zip(run.inputs, directions, strict=True)]
+    seeds = [_fit_seed(operation, node, t) for node, t in zip(run.inputs, directions, strict=True)]
     found = forward(run.inputs, seeds, [end for end in run.ends if end is not None], live=run.live)
     ts = []
     for y, end in zip(run.outputs, run.ends, strict=True):
-        if end in found:
-            t = found[end]
-        else:
-            t = zeros(np.shape(y), end.dtype if end is not None else np.asarray(y).dtype)
+        t = found[end] if end in found else zeros(np.shape(y), operand(y).dtype)
         ts.append(hand_out(t, as_tensors))
-    tangent = unflatten(run.structure, ts)
-    return (run.value, tangent, run.aux) if has_aux else (run.value, tangent)
+    return unflatten(run.structure, ts)
 
 
-def _fit_seed(node: Node, t: Any) -> Any:
-    if not isinstance(t, Tensor):
-        t = np.asarray(t)
+def linearize(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
+    """Evaluate f, and return its value with the linear function that is its derivative there.
+
+    Parameters
+    ----------
+    f
+        As for `vjp`.
+    *primals
+        Where to evaluate it.
+    has_aux
+        Whether f returns a pair, of which only the first is differentiated.
+
+    Returns
+    -------
+    value, pushforward
+        ``pushforward(*tangents)`` takes a direction for each argument to that of the value, as
+        often as one likes; f is evaluated only once. With ``has_aux`` the auxiliary value comes
+        third.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tensorgrad as tg
+    >>> value, pushforward = tg.linearize(np.sin, 0.0)
+    >>> float(value), float(pushforward(1.0)), float(pushforward(2.0))
+    (0.0, 1.0, 2.0)
+    """
+    run = record("linearize", f, dict(enumerate(primals)), has_aux)
+
+    def pushforward(*tangents: Tree) -> Tree:
+        if len(tangents) != len(primals):
+            raise ShapeError(
+                explain(
+                    "pushforward",
+                    "Every argument has its tangent.",
+                    "Pass as many as the function has arguments.",
+                    tangents=len(tangents),
+                    arguments=len(primals),
+                )
+            )
+        return push_forward("pushforward", run, tangents)
+
+    return (run.value, pushforward, run.aux) if has_aux else (run.value, pushforward)
+
+
+def _fit_seed(operation: str, node: Node, t: Any) -> Any:
+    t = operand(t)
     if t.shape != node.shape:
         raise ShapeError(
             explain(
-                "jvp",
+                operation,
                 "A tangent has the shape of its argument.",
                 "Broadcast it first.",
                 tangent_shape=t.shape,
@@ -188,7 +235,7 @@ def _fit_seed(node: Node, t: Any) -> Any:
     if t.dtype.kind == "c" and node.dtype.kind != "c":
         raise UnsupportedError(
             explain(
-                "jvp",
+                operation,
                 "The tangent of a real argument is real.",
                 "Pass its real part.",
                 tangent_dtype=str(t.dtype),

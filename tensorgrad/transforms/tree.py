@@ -11,7 +11,7 @@ import optree
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.typing import Array, Tree
 
-_NAMESPACE = "tensorgrad"
+NAMESPACE = "tensorgrad"
 _registered: set[type] = set()
 _registering = Lock()
 
@@ -20,7 +20,7 @@ Structure = Any
 
 def flatten(tree: Tree) -> tuple[list[Array], Structure]:
     """Return the leaves of a container, and what it takes to build it again."""
-    leaves, structure = optree.tree_flatten(tree, is_leaf=_register_dataclass, namespace=_NAMESPACE)
+    leaves, structure = optree.tree_flatten(tree, is_leaf=_register_dataclass, namespace=NAMESPACE)
     return leaves, structure
 
 
@@ -47,7 +47,7 @@ def _register_dataclass(node: Any) -> bool:
         with _registering:
             if kind not in _registered:
                 register: Any = optree.register_pytree_node
-                register(kind, _open, _closer(kind), namespace=_NAMESPACE)
+                register(kind, _open, _closer(kind), namespace=NAMESPACE)
                 _registered.add(kind)
     return False
 

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, example, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, example, settings, strategies as st
 from hypothesis.errors import FailedHealthCheck
 from hypothesis.extra.numpy import arrays
 
 import tensorgrad as tg
 from tensorgrad.errors import UnsupportedError
-from tensorgrad.testing import given as given_module
-from tensorgrad.testing import given_grad
+from tensorgrad.testing import given as given_module, given_grad
 from tensorgrad.testing.report import GradientError, Verdict
 from tensorgrad.testing.run import Options, using
 

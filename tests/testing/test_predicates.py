@@ -5,8 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from tensorgrad.conv.primitive import draw_conv
 from tensorgrad.testing.diagnosis.predicates import describe, separating

@@ -7,8 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from hypothesis import assume, find, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, find, given, settings, strategies as st
 from hypothesis.errors import NoSuchExample
 from numpy.testing import assert_allclose, assert_array_equal
 
