@@ -112,14 +112,14 @@ def primitive(
     >>> import tensorgrad as tg
     >>> from tensorgrad.extend import primitive, unregister
     >>> from tensorgrad.testing import check_op
-    >>> @primitive(vjp=lambda g, x: g / (1 + np.abs(x)) ** 2, branches=lambda x: x > 0)
-    ... def softsign(x, /):
-    ...     return x / (1 + np.abs(x))
-    >>> bool(check_op(softsign, examples=3))
+    >>> @primitive(vjp=lambda g, ans: g * ans * (1 - ans))
+    ... def logistic(x, /):
+    ...     return 1 / (1 + np.exp(-x))
+    >>> bool(check_op(logistic, examples=3))
     True
-    >>> float(tg.grad(softsign)(1.0)), float(tg.grad(tg.grad(softsign))(1.0))
-    (0.25, -0.25)
-    >>> unregister(softsign)
+    >>> float(tg.grad(logistic)(0.0)), float(tg.grad(tg.grad(logistic))(0.0))
+    (0.25, 0.0)
+    >>> unregister(logistic)
     """
 
     def declare(fun: Callable[..., Array]) -> Primitive:

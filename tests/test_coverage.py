@@ -1,10 +1,12 @@
 """Nothing of NumPy is forgotten: each function is differentiable, constant, refused or outside."""
 
+import re
+
 import numpy as np
 import pytest
 
 import tensorgrad as tg
-from tensorgrad.engine.primitive import NUMPY
+from tensorgrad.engine.primitive import NUMPY, REGISTRY
 from tensorgrad.errors import UnsupportedError
 from tensorgrad.testing.coverage import OUTSIDE, REFUSED, public_functions
 
@@ -87,3 +89,7 @@ def test_what_is_outside_passes_gradients_on(f):
     _, tangent = tg.jvp(f, (2.0,), (1.0,))
     h = 1e-6
     np.testing.assert_allclose(tangent, (f(2 + h) - f(2 - h)) / (2 * h), atol=1e-9)
+
+
+def test_operations_have_names_that_a_command_line_takes():
+    assert [name for name in REGISTRY if not re.fullmatch(r"[\w.]+", name)] == []

@@ -127,19 +127,14 @@ CASES = {
     "write into an array": (lambda: write(np.ones(3), ..., x), UnsupportedError, "silently drop"),
     # functions and keywords
     "function": (
-        lambda: np.histogram(x),
+        lambda: np.packbits(x),
         UnsupportedError,
-        r"^np\.histogram: .*not supported for tensors.*x\.numpy\(\)",
+        r"^np\.packbits: .*not supported for tensors.*x\.numpy\(\)",
     ),
     "ufunc": (
-        lambda: np.frexp(x),
+        lambda: np.isnat(x),
         UnsupportedError,
-        r"^np\.frexp: .*no derivative rule.*numpy\(\)",
-    ),
-    "method of a ufunc": (
-        lambda: np.add.at(x, [0], 1.0),
-        UnsupportedError,
-        r"^np\.add\.at: .*np\.sum",
+        r"^np\.isnat: .*no derivative rule.*numpy\(\)",
     ),
     "out=": (
         lambda: np.sin(x, out=np.ones(3)),
@@ -308,9 +303,9 @@ CASES = {
         r"^setitem: shape=\(3,\), requires_grad=True\. A leaf.*x\.copy\(\).*with tg\.no_grad\(\):",
     ),
     "write to a view": (
-        lambda: write((x * 1)[:2], 0, 1.0),
+        lambda: write(x.reshape(3, 1), 0, 1.0),
         GraphError,
-        r"^setitem: shape=\(2,\)\. .*view of another.*copy\(\)",
+        r"^setitem: shape=\(3, 1\)\. .*view of another.*copy\(\)",
     ),
     "write of a fraction to integers": (
         lambda: write(tg.tensor([1, 2]), 0, number),

@@ -44,7 +44,7 @@ def _draw_axes(draw: Draw, ndim: int) -> dict[str, Any]:
 def _draw_sum(draw: Draw) -> Case:
     x = draw.array(draw.shape())
     params = _draw_axes(draw, x.ndim)
-    if draw.boolean():
+    if x.ndim and draw.boolean():  # of a number NumPy does not look at ``where``
         params["where"] = np.asarray(np.arange(x.size).reshape(x.shape) % 3 > 0)
     if draw.boolean():
         params["initial"] = np.asarray(draw.array(()).real)
@@ -219,7 +219,7 @@ def _spread(
 def _draw_extremum(draw: Draw) -> Case:
     x = draw.array(draw.shape(min_side=1), DISTINCT)
     params = _draw_axes(draw, x.ndim)
-    if draw.boolean():
+    if x.ndim and draw.boolean():  # of a number NumPy does not look at ``where``
         params["where"] = np.asarray(np.arange(x.size).reshape(x.shape) % 3 > 0)
     if draw.boolean() or "where" in params:  # below or above all entries
         initial = draw.array((), draw.choice([Domain(-4.0, -3.0), Domain(20.0, 21.0)]))

@@ -170,7 +170,7 @@ def _draw_numbers(draw: Draw) -> Case:
 
 
 # of integers, which it rounds: nothing is differentiated
-_pad_integers = Constant("pad of integers", np.pad, _draw_numbers, np.pad, steps=False)
+_pad_integers = Constant("pad_integers", np.pad, _draw_numbers, np.pad, steps=False)
 
 
 @composite(np.pad, samples=_draw_pad_call, reference=_reference)

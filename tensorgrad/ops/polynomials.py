@@ -259,7 +259,7 @@ def polyfit(
                 y_shape=y.shape,
             )
         )
-    rcond = len(x) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
+    rcond = len(x) * np.finfo(x.dtype).eps if rcond is None else rcond
     rows: Any = np.vander(x, order)
     if w is not None:
         weights = operand(w) + 0.0

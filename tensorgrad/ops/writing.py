@@ -100,7 +100,7 @@ def _draw_put_along(draw: Draw) -> Case:
     shape = list(x.shape if axis is not None else (x.size,))
     side = shape[axis or 0]
     shape[axis or 0] = draw.integer(1, side)
-    order = np.argsort(draw.array(x.shape if axis is not None else x.size).real, axis=axis)
+    order = np.argsort(draw.array(x.shape if axis is not None else (x.size,)).real, axis=axis)
     places = np.take(order, np.arange(shape[axis or 0]), axis=axis or 0)
     values = castable(draw.array(draw.choice([tuple(shape), (1,) * len(shape), ()])), x)
     return (x, places, values), {"axis": axis}

@@ -87,10 +87,10 @@ def literal(value: Any) -> str:
         return _number(value)
     if type(value) in _PLAIN:
         return repr(value)
+    if callable(value) and getattr(np, getattr(value, "__name__", ""), None) is value:
+        return f"np.{value.__name__}"
     if isinstance(value, np.dtype):
         return f"np.dtype({value.name!r})"
-    if isinstance(value, type) and issubclass(value, np.generic):
-        return f"np.{value.__name__}"
     if type(value) is list:
         return f"[{', '.join(map(literal, value))}]"
     if type(value) is tuple:

@@ -7,6 +7,7 @@ computed earlier where it can. So any operation of the registry takes part, a us
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import log2, prod
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from tensorgrad.testing.programs.program import (
     leaves_of,
     names_in,
 )
+from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import REAL, Array, Domain, Shape
 
 # Larger values, and those without entries, are results of a program but go into nothing else.
@@ -214,7 +216,7 @@ class ProgramDraw(NumberDraw):
         given, params = operation.samples(self)
         args = self._refer(given)
         named = self._refer(params) if operation.kind == "composite" else params
-        if next(names_in((args, named)), None) is None:
+        if next(names_in((args, named)), None) is None or not _can_be_written((args, named)):
             return
         found = operation.reference(*given, **params)
         results = tuple([self._result(leaf) for leaf in leaves_of(found)])
@@ -271,6 +273,11 @@ def _joined(one: Shape, other: Shape) -> Shape | None:
         elif other[-i] not in (1, sides[-i]):
             return None
     return tuple(sides)
+
+
+def _can_be_written(arguments: Any) -> bool:
+    """Whether arguments are none of the functions that only a sample knows."""
+    return not any(type(leaf) is FunctionType for leaf in flatten(arguments)[0])
 
 
 def differentiable_operations() -> list[Operation]:

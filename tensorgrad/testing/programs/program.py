@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,21 @@ class Call:
             if name is not None:
                 values[name] = value
 
+    def function(self) -> Callable[..., Any] | None:
+        """Return the function of NumPy that hands such a call on to the operation, if one does."""
+        function = _functions().get(self.operation)
+        if function is None or isinstance(function, np.ufunc):
+            return function
+        # few look for a tensor among their keywords, and those that make arrays only at ``like``
+        dispatched = "like" not in signature(function).parameters
+        return function if dispatched and any(names_in(self.args)) else None
+
+    def public_name(self) -> str:
+        """Return how to write the function in Python."""
+        if self.function() is None and self.operation in _functions():
+            return f"REGISTRY[{self.operation.name!r}]"
+        return public_name(self.operation)
+
     def source(self) -> str:
         """Return a line of Python."""
         given = [literal(arg) for arg in self.args]
@@ -72,7 +88,7 @@ class Call:
         left = ", ".join(name or "_" for name in self.results)
         if self.form != "array" and len(self.results) == 1:
             left += ","
-        call = f"{public_name(self.operation)}({', '.join(given)})"
+        call = f"{self.public_name()}({', '.join(given)})"
         return f"{left} = flatten({call})[0]" if self.form == "tree" else f"{left} = {call}"
 
 
@@ -219,7 +235,7 @@ def surface(step: Step) -> Callable[..., Any]:
     """Return the function that a user would call: NumPy's where the operation answers for one."""
     if isinstance(step, Fit):
         return step
-    return _functions().get(step.operation, step.operation)
+    return step.function() or step.operation
 
 
 def reference(step: Step) -> Callable[..., Any]:
@@ -293,11 +309,10 @@ def _imports(steps: Sequence[Step], lines: Sequence[str]) -> list[str]:
         found.append("from tensorgrad.transforms.tree import flatten")
     if "REGISTRY[" not in text:
         return found
-    named = {step.operation for step in steps if isinstance(step, Call)}
     modules = {
-        getattr(operation.fun, "__module__", None) or "numpy"
-        for operation in named
-        if public_name(operation).startswith("REGISTRY")
+        getattr(step.operation.fun, "__module__", None) or "numpy"
+        for step in steps
+        if isinstance(step, Call) and step.public_name().startswith("REGISTRY")
     }
     found.append("from tensorgrad.engine.primitive import REGISTRY")
     # the user's, which register their operations when they are imported
