@@ -24,6 +24,7 @@ class Tensor(Methods):
 
     # _window is there for views only, for the code that writes through them
     __slots__ = ("__weakref__", "_node", "_value", "_window")
+    _window: Any
     __hash__ = None  # type: ignore[assignment]  # == compares elementwise, as for numpy.ndarray
 
     def __init__(self, value: Array, node: Node | None = None) -> None:

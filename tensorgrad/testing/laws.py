@@ -95,7 +95,8 @@ def inner(xs: Sequence[Array], ys: Sequence[Array]) -> float:
 
 def count_of(arrays: Sequence[Any]) -> int:
     """Return the number of entries of all arrays."""
-    return sum(int(np.size(a)) for a in arrays)
+    # what NumPy calls a type, as np.common_type does, is one thing, though its class has a size
+    return sum(1 if isinstance(a, type) else int(np.size(a)) for a in arrays)
 
 
 def assert_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float, what: str) -> int:
@@ -543,6 +544,23 @@ def unrecorded(operation: Operation, args: Args, params: Params, _: np.random.Ge
     return count_of([arg for arg in args if _is_variable(arg)])
 
 
+def flatness(operation: Operation, args: Args, params: Params, rng: np.random.Generator) -> int:
+    """The results of a constant operation stay the same while its arguments move a little."""
+
+    def moved(leaf: Any, size: float) -> Any:
+        if not _is_variable(leaf):
+            return leaf
+        return np.asarray(leaf + size * vectors_like([leaf], rng)[0])
+
+    beside = [moved(arg, 1e-3) for arg in args]  # off the whole numbers, where steps are
+    before, after = (
+        [y for y in flatten(operation.fun(*case, **params))[0] if _is_variable(y)]
+        for case in (beside, [moved(arg, 1e-9) for arg in beside])
+    )
+    assert_same(after, before, "result for arguments that moved a little")
+    return count_of(before)
+
+
 # ---- which law is about what --------------------------------------------------------------------
 
 SMOOTH = frozenset({"elementwise", "linear", "bilinear", "general", "composite"})
@@ -590,6 +608,7 @@ ALL = (
     Law(linearity),
     Law(isolation, SMOOTH - {"composite"}),
     Law(unrecorded, frozenset({"constant"})),
+    Law(flatness, frozenset({"constant"}), dtypes=("f8",)),
 )
 LAWS: dict[str, Law] = {law.name: law for law in ALL}
 

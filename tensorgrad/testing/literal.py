@@ -87,8 +87,9 @@ def literal(value: Any) -> str:
         return _number(value)
     if type(value) in _PLAIN:
         return repr(value)
-    if callable(value) and getattr(np, getattr(value, "__name__", ""), None) is value:
-        return f"np.{value.__name__}"
+    name = getattr(value, "__name__", "")
+    if callable(value) and getattr(np, name, None) is value:
+        return f"np.{name}"
     if isinstance(value, np.dtype):
         return f"np.dtype({value.name!r})"
     if type(value) is list:

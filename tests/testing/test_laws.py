@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tensorgrad.engine.primitive import REGISTRY
+from tensorgrad.engine.primitive import REGISTRY, Constant
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.testing import GradientError, check_op
-from tensorgrad.testing.mutants import mutated
+from tensorgrad.testing.mutants import mutated, unlisted
 
 
 def value(x):
@@ -82,3 +82,15 @@ def test_a_rule_that_is_wrong_somewhere(name, mutation):
     with mutated(operation, mutation(operation)), pytest.raises(GradientError) as caught:
         check_op(operation, examples=100, seed=0)
     assert caught.value.report.failures
+
+
+def pair(draw):
+    return (draw.array((3,)), draw.array((3,))), {}
+
+
+@pytest.mark.parametrize("function", [np.nextafter, np.add, lambda x, y: (x > y) * y])
+def test_a_function_that_is_not_constant(function):
+    with unlisted():
+        Constant("no constant", function, pair, function)
+        with pytest.raises(GradientError, match="flatness"):
+            check_op("no constant", examples=20)
