@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 import tensorgrad as tg
 from tensorgrad.engine.graph import ancestors
-from tensorgrad.errors import GraphError
+from tensorgrad.errors import GraphError, UnsupportedError
 from tensorgrad.testing import check_grad
 
 X = np.array([0.3, -0.4, 1.2])
@@ -126,6 +126,16 @@ def test_a_function_that_changes_is_refused():
     mask[:] = 2
     with pytest.raises(GraphError, match="other values"):
         y.sum().backward()
+
+
+def test_writing_to_an_argument_is_refused():
+    def f(x):
+        x[0] = x[1]
+        return np.sum(x)
+
+    x = tg.tensor(X, requires_grad=True)
+    with pytest.raises(UnsupportedError, match="must not write to its arguments"):
+        tg.checkpoint(f)(x * 1)
 
 
 def test_a_wrong_derivative_inside_is_found():

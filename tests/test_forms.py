@@ -121,13 +121,28 @@ FORMS = {
     "sum from more than one number": lambda x: np.sum(x, initial=[1.0, 2.0]),
     "sum from None": lambda x: np.sum(x, axis=-1, initial=None),
     "sum in single precision": lambda x: np.sum(x, dtype="f4"),
+    "mean in whole numbers": lambda x: np.mean(x, dtype=int),
+    "std as a complex number": lambda x: np.std(x, dtype=complex),
+    "var from a mean of another dtype": lambda x: np.var(x, mean=1.5, axis=-1),
+    "nanvar along the first axis": lambda x: np.nanvar(x, axis=0),
+    "nanvar from a mean": lambda x: np.nanvar(x, mean=1.0),
+    "trapezoid at positions with more axes": lambda x: np.trapezoid(
+        x, np.arange(3.0) * np.ones((4, 2, 1))
+    ),
+    "trapezoid at as many positions": lambda x: np.trapezoid(
+        x, np.ones((4, 2, 1)) * np.arange(3.0), axis=1
+    ),
+    "polyval at a polynomial": lambda x: np.polyval(x[0], np.poly1d([1.0, 2.0])),
+    "polyder of rows": np.polyder,
     "keepdims": lambda x: np.std(x, -1, keepdims=True),
     "ddof": lambda x: np.var(x, axis=-1, ddof=1),
     "where, with a number": lambda x: np.where(x > 0, x, 1.5),
+    "where, of numbers": lambda x: np.where(x > 0, 1.0, 2),
     "where, without branches": np.where,
     "where, with one branch": lambda x: np.where(x, x),
     "clip": lambda x: np.clip(x, 1, 2),
     "clip, above only": lambda x: np.clip(x, None, 1),
+    "clip, beyond small integers": lambda x: np.clip(x, -1000, 1000),
     "clip, twice": lambda x: np.clip(x, 0, 1, min=0),
     "take": lambda x: np.take(x, [0, -1], axis=0),
     "take, by booleans": lambda x: np.take(x, [True, False]),

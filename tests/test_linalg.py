@@ -74,8 +74,35 @@ def test_what_has_no_inverse_raises_as_in_numpy():
     for f in (linalg.inv, lambda a: linalg.solve(a, np.ones(2)), lambda a: linalg.cholesky(-a)):
         with pytest.raises(linalg.LinAlgError):
             f(tg.tensor(np.ones((2, 2))))
-    with pytest.raises(linalg.LinAlgError):
-        tg.grad(lambda a: linalg.slogdet(a)[1])(np.ones((2, 2)))
+
+
+@both
+def test_a_logarithm_that_is_infinite_has_no_derivative(dtype):
+    # and does not spoil those of the other matrices of a stack, nor its own where it does not matter
+    a = np.stack([np.ones((2, 2)), np.diag([1.0, 4.0])]).astype(dtype)
+
+    def logarithms(a):
+        return linalg.slogdet(a)[1]
+
+    gradient, tangent = tg.grad(lambda a: np.sum(logarithms(a)))(a), pushed(logarithms, a, a)
+    assert np.isnan(gradient[0]).all()
+    assert np.isnan(tangent[0])
+    assert_allclose(gradient[1], np.diag([1.0, 0.25]))
+    assert_allclose(tangent[1], 2)
+    others = tg.grad(lambda a: np.sum(np.where([False, True], logarithms(a), 0)))
+    assert_allclose(others(a)[0], 0)
+    assert np.isfinite(tg.grad(lambda a: np.sum(np.real(others(a))))(a)).all()
+    with tg.strict(), pytest.raises(SingularPointError):
+        tg.grad(lambda a: np.sum(logarithms(a)))(a)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_matrix_that_is_not_a_number_spoils_no_other():
+    a = np.stack([np.ones((2, 2)), np.array([[1.0, np.nan], [0.0, 1.0]])])
+    gradient = tg.grad(lambda a: np.sum(linalg.det(a)))(a)
+    assert_allclose(gradient[0], [[1, -1], [-1, 1]])
+    assert np.isnan(gradient[1]).all()
+    assert np.isnan(tg.grad(lambda a: linalg.cond(a, 1))(a[1])).any()
 
 
 # ---- triangles ----------------------------------------------------------------------------------
@@ -255,6 +282,21 @@ def test_where_a_phase_jumps_there_is_no_derivative():
     assert_allclose(sizes, 0, atol=1e-15)
 
 
+def test_where_another_entry_may_become_the_real_one():
+    # of the vectors (1, i) and (1, -i), over sqrt(2), either entry may be the greatest, and so real
+    a = np.array([[0.0, -1.0], [1.0, 0.0]])
+    assert np.isnan(tg.grad(lambda a: np.sum(np.real(linalg.eig(a)[1])))(a)).any()
+    assert np.isnan(pushed(lambda a: linalg.eig(a)[1], a, np.array([[1.0, 2.0], [3.0, -4.0]]))).any()
+    assert_allclose(tg.grad(lambda a: np.sum(np.abs(linalg.eig(a)[1]) ** 2))(a), 0, atol=1e-15)
+    # of (1, 1) as well, but both are real: the average of both sides
+    a = np.array([[0.0, -1.0], [0.0, -1.0]]) + 0j
+    t = np.array([[1.0, 2.0], [3.0, -4.0]]) * (1 + 2j)
+    sides = [(linalg.eig(a + h * t)[1] - linalg.eig(a)[1]) / h for h in (1e-7, -1e-7)]
+    assert np.abs(sides[0] - sides[1]).max() > 0.1
+    tangent = pushed(lambda a: linalg.eig(a)[1], a, t)
+    assert_allclose(tangent, np.mean(sides, axis=0), atol=1e-5)
+
+
 def test_real_matrices_with_complex_eigenvalues():
     a = np.array([[1.0, -2.0], [3.0, 1.5]])
     w, v = linalg.eig(tg.tensor(a))
@@ -334,6 +376,7 @@ def test_qr_of_a_matrix_without_full_rank():
 # ---- generalized inverses -----------------------------------------------------------------------
 
 
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000), m=st.integers(2, 4), n=st.integers(2, 4), dtype=dtypes)
 def test_along_matrices_of_constant_rank(seed, m, n, dtype):
     x, y = random(seed, m, 1, dtype=dtype), random(seed + 1, 1, n, dtype=dtype)
@@ -447,6 +490,7 @@ WRONG = {
     "vector": (lambda a: linalg.svd(a[0]), ShapeError, "last two axes"),
     "power": (lambda a: linalg.matrix_power(a, 0.5), UnsupportedError, "n=0.5"),
     "mode": (lambda a: linalg.qr(a, mode="raw"), UnsupportedError, "mode='raw'"),
+    "UPLO, a number": (lambda a: linalg.eigvalsh(a, UPLO=1), ShapeError, "UPLO=1"),
     "UPLO": (lambda a: linalg.eigh(a, UPLO="X"), ShapeError, "UPLO='X'"),
     "names": (lambda a: linalg.pinv(a, rcond=0.1, rtol=0.1), UnsupportedError, "rtol=0.1"),
     "ord of vectors": (lambda a: linalg.norm(a[0], "fro"), ShapeError, "ord='fro'"),
@@ -456,6 +500,11 @@ WRONG = {
     "a stack": (lambda a: linalg.multi_dot([a, a[np.newaxis], a]), ShapeError, "matrices"),
     "ind": (lambda a: linalg.tensorinv(a, ind=0), ShapeError, "ind=0"),
     "tensorsolve": (lambda a: linalg.tensorsolve(a, np.ones(3)), ShapeError, r"b_shape=\(3,\)"),
+    "tensorsolve, axes": (
+        lambda a: linalg.tensorsolve(a, np.ones(2), axes=(-1,)),
+        ShapeError,
+        r"axes=\(-1,\)",
+    ),
     "lstsq": (lambda a: linalg.lstsq(a, np.ones(3)), ShapeError, r"b_shape=\(3,\)"),
 }
 

@@ -296,6 +296,10 @@ VIEWS = {
     "squeeze": lambda x: np.squeeze(x[None]),
     "broadcast": lambda x: np.broadcast_to(x, (2, 2, 2)),
     "flip": lambda x: np.flip(x, 0),
+    "einsum": lambda x: np.einsum("ij->ji", x),
+    "a window of a view": lambda x: x.T[0],
+    "a window of a window of a view": lambda x: x.reshape(-1)[1:][::2],
+    "a view of a window": lambda x: x[1:].reshape(-1),
 }
 
 
@@ -323,6 +327,9 @@ WINDOWS = {
     "a window of a window": lambda x: x[1:][0, ::2],
     "all": lambda x: x[...],
     "split": lambda x: np.split(x, 2)[0],
+    "not turned": lambda x: np.rot90(x, 4)[0],
+    "real": lambda x: np.real(x)[1:],
+    "conjugate": lambda x: x.conj()[1:],
 }
 
 
@@ -345,6 +352,70 @@ def test_what_is_written_to_a_window_is_written_to_the_tensor(view):
 
     np.testing.assert_allclose(f(tg.tensor(start), 2.0).numpy(), expected)
     assert check_grad(f, start, 2.0)
+
+
+def summed(x):
+    y = x * 2
+    total = y[0]
+    for i in range(1, 3):
+        total += y[i]
+    return total, y
+
+
+def test_a_number_that_is_read_is_no_view():
+    x = np.array([[1.0, 2.0, 4.0], [3.0, 5.0, 7.0]])
+    for row in x:
+        total, y = summed(tg.tensor(row, requires_grad=True))
+        assert (total.item(), y.tolist()) == (2 * row.sum(), (2 * row).tolist())
+    totals, ys = tg.vmap(summed)(x)
+    assert_array_equal(totals, 2 * x.sum(axis=1))
+    assert_array_equal(ys, 2 * x)
+    assert check_grad(summed, x[0])
+    assert check_grad(tg.vmap(summed), x)
+
+
+def test_a_row_of_each_example_is_a_window():
+    def f(x):
+        y = x * 1
+        row = y[np.argmax(y[:, 0])]  # another one in each example
+        row *= y[0]
+        return y
+
+    x = np.random.default_rng(2).normal(size=(3, 4, 2))
+    assert_array_equal(tg.vmap(f)(x), np.stack([f(example) for example in x]))
+    assert check_grad(tg.vmap(f), x)
+
+
+def test_the_real_part_of_complex_numbers_is_a_view():
+    z = tg.tensor([1 + 2j, 3.0], requires_grad=True) * 1
+    for part in (z.real, z.imag):
+        with pytest.raises(tg.errors.GraphError, match="view of another"):
+            part += 1.0
+    assert z.tolist() == [1 + 2j, 3.0]
+    part = np.real(np.exp(z))  # of what nobody else can reach
+    part += 1.0
+    assert_allclose(part.numpy(), np.exp(z.numpy()).real + 1.0)
+
+
+def test_views_of_what_nobody_else_can_reach_may_be_written():
+    x = tg.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    a, b = np.exp(x).reshape(2, 2)
+    a += b
+    b *= a
+    (a.sum() + b.sum()).backward()
+    e = np.exp(x.numpy())
+    p, q = e[:2], e[2:]  # a = p + q, b = q (p + q)
+    assert_allclose(x.grad.numpy(), [*(p * (1 + q)), *(q * (1 + p + 2 * q))])
+
+
+def test_tensors_in_a_list_are_written():
+    def f(x):
+        y = x * x
+        y[1:] = [y[0], 2.0 * x[1]]
+        return y
+
+    assert_array_equal(tg.vjp(f, np.array([3.0, 5.0, 7.0]))[0], [9.0, 9.0, 10.0])
+    assert check_grad(f, np.array([3.0, 5.0, 7.0]))
 
 
 def test_updates_of_a_part():
@@ -398,7 +469,7 @@ RESULTS = {
     "gather": lambda x: x[[0, 1]],
     "repeat": lambda x: np.repeat(x, 2),
     "pad": lambda x: np.pad(x, 1),
-    "real": np.real,
+    "a row of a temporary": lambda x: np.exp(x).reshape(-1)[:2],
     "cumsum": lambda x: np.cumsum(x, 0),
 }
 

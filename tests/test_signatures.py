@@ -15,7 +15,7 @@ from tensorgrad.testing.draw import RandomDraw
 COMPOSITES = {
     function: operation
     for function, operation in NUMPY.items()
-    if operation.kind == "composite" and not isinstance(function, np.ufunc)
+    if operation.kind in ("composite", "in place") and not isinstance(function, np.ufunc)
 }
 functions = pytest.mark.parametrize("function", COMPOSITES, ids=lambda f: f.__name__)
 

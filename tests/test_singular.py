@@ -21,6 +21,11 @@ BRANCHES = {
     "a power of x": lambda x: np.where(x > 0, x**x, x),
     "arccosh": lambda x: np.where(x > 3, np.arccosh(x), x),
     "by indexing": lambda x: np.concatenate([x[:2], np.sqrt(x)[2:]]),
+    "roots of negative numbers": lambda x: np.where(x > 0, np.sqrt(x) * np.exp(np.sqrt(x)), x),
+    "under checkpoint": tg.checkpoint(lambda x: np.where(x > 0, np.log(x), x)),
+    "outside of checkpoint": lambda x: np.where(x > 0, tg.checkpoint(np.log)(x), x),
+    "fmax": lambda x: x + np.fmax(np.log(x), 9.0),
+    "max": lambda x: x + np.where(x > 3, np.max(np.log(x[1:])), 0.0),
     "overflow": lambda x: np.where(x > 1e9, np.exp(x * 1e3) ** 2, x),
 }
 
@@ -39,6 +44,76 @@ def test_the_branch_not_taken_spoils_nothing(f):
     assert_array_equal(g[:2], 1)
     assert_array_equal(gg[:2], 0)
     assert_array_equal(tangent, g)
+
+
+@tg.custom_jvp
+def root(x):
+    return np.sqrt(x)
+
+
+root.defjvp(lambda xs, ts: (root.f(*xs), ts[0] / (2 * np.sqrt(xs[0]))))
+
+# smooth functions, of which the chain rule meets 0 * inf at 0: no number is better than a wrong one
+CANCELLED = {
+    "the square of a root": lambda x: np.sqrt(x) ** 2,
+    "a product of roots": lambda x: np.sqrt(x) * np.sqrt(x),
+    "the cube of a cubic root": lambda x: np.cbrt(x) ** 3,
+    "a cubic root of a cube": lambda x: np.cbrt(x**3),
+    "exp of log": lambda x: np.exp(np.log(x)),
+    "1 / (1 / x)": lambda x: 1 / (1 / x),
+    "arctan(1 / x)": lambda x: np.arctan(1 / x),
+    "an even function of a root": lambda x: np.cos(np.sqrt(x)),
+    "a sum of logarithms": lambda x: np.logaddexp(np.log(x), 0.0),
+    "of a complex number": lambda x: np.real(np.sqrt(x + 0j) * np.sqrt(x + 0j)),
+    "under checkpoint": tg.checkpoint(lambda x: np.sqrt(x) ** 2),
+    "outside of checkpoint": lambda x: tg.checkpoint(np.sqrt)(x) ** 2,
+    "by a rule for tangents": lambda x: root(x) ** 2,
+}
+
+
+@pytest.mark.parametrize("f", CANCELLED.values(), ids=CANCELLED.keys())
+def test_a_zero_that_is_computed_may_matter(f):
+    x, one = np.array([0.0, 4.0]), np.ones(2)
+    with np.errstate(all="ignore"):
+        leaf = tg.tensor(x, requires_grad=True)
+        f(leaf).sum().backward()
+        for g in (
+            tg.grad(lambda x: np.sum(f(x)))(x),
+            tg.jvp(f, (x,), (one,))[1],
+            tg.vmap(tg.grad(f))(x),
+            np.diag(tg.jacrev(f)(x)),
+            leaf.grad.numpy(),
+        ):
+            assert np.isnan(g[0])
+            assert np.isfinite(g[1])
+
+
+def test_what_spoils_a_result_is_said_once():
+    with np.errstate(invalid="warn", divide="ignore"):
+        with pytest.warns(RuntimeWarning, match="derivative of sqrt") as said:
+            tg.grad(lambda x: np.sqrt(x) ** 2)(0.0)
+        assert len(said) == 1
+        with np.errstate(invalid="ignore"):
+            _, pullback = tg.vjp(lambda x: np.exp(np.log(x)), -1.0)
+        assert np.isnan(pullback(1.0)[0])  # of which the value has said enough
+
+
+def test_a_seed_that_is_zero_does_not_matter_unless_it_varies():
+    x, seed = np.array([0.0, 4.0]), np.array([0.0, 1.0])
+    with np.errstate(all="ignore"):
+        _, pullback = tg.vjp(np.sqrt, x)
+        assert_array_equal(pullback(seed)[0], [0, 0.25])
+        assert_array_equal(tg.jvp(np.sqrt, (x,), (seed,))[1], [0, 0.25])
+        assert_array_equal(tg.jacobian(np.sqrt)(x), [[np.inf, 0], [0, 0.25]])
+        assert_array_equal(tg.grad(lambda g: np.sum(pullback(g)[0]))(seed), [np.inf, 0.25])
+
+
+def test_a_factor_that_is_zero_matters_unless_it_is_constant():
+    x, zero = np.array([0.0, 4.0]), np.array([0.0, 1.0])
+    with np.errstate(all="ignore"):
+        assert_array_equal(tg.grad(lambda x: np.sum(zero * np.sqrt(x)))(x), [0, 0.25])
+        by_x, _ = tg.grad(lambda x, m: np.sum(m * np.sqrt(x)), (0, 1))(x, zero)
+    assert np.isnan(by_x[0])
 
 
 def test_what_matters_is_not_masked():
@@ -92,6 +167,8 @@ SINGULAR = {
     "eigenvalues": (np.linalg.eigvalsh, np.eye(2)),
     "singular values": (np.linalg.svdvals, np.eye(2)),
     "interp": (lambda x: np.interp(x, [0.0, 1.0, 2.0], [0.0, 1.0, 5.0]), 1.0),
+    "interp where it ends": (lambda x: np.interp(x, [0.0, 1.0], [3.0, 5.0]), 1.0),
+    "interp where it jumps": (lambda x: np.interp(x, [0.0, 1.0], [3.0, 3.0], left=2.0), 0.0),
     "unique": (np.unique, [1.0, 2.0, 2.0]),
     "quantile": (lambda q: np.quantile([1.0, 2.0, 5.0], q), 0.5),
 }

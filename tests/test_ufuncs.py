@@ -18,6 +18,7 @@ ARRAYS = {
     "empty": np.zeros((0, 3)),
     "0-d": np.array(2.0),
     "NaN": np.array([[np.nan, 1.0, 2.0], [np.nan, 3.0, 1.0]]),
+    "of all sizes": np.array([[0.0, 1e-200, 1e150], [-3e-200, -1e-200, np.inf]]),
 }
 # arctan2 and power are left out: NumPy's own loop of reduce gives f(first, last) on some machines
 UFUNCS = [
@@ -92,8 +93,22 @@ def test_what_ties_in_fmax_shares_equally_and_nans_have_no_share():
 
 def test_second_derivative_of_a_length_where_the_first_entries_are_zero():
     # of sqrt(x*x + 9) at 0, whatever zeros come before
-    second = tg.grad(tg.grad(lambda x: np.hypot.reduce(np.stack([x, 0.0 * x, 3.0 + 0.0 * x]))))
-    assert_allclose(second(0.0), 1 / 3)
+    for length in (
+        np.hypot.reduce,
+        lambda x: np.hypot.accumulate(x)[-1],
+        lambda x: np.hypot.reduceat(x, [1, 0])[-1],
+    ):
+        f = tg.grad(tg.grad(lambda x, f=length: f(np.stack([x, 0.0 * x, 3.0 + 0.0 * x]))))
+        assert_allclose(f(0.0), 1 / 3)
+
+
+def test_lengths_of_very_different_sizes():
+    x = np.array([[3e-200, 1e200], [4e-200, 1e200]])
+    for f in (np.hypot.reduce, lambda x: np.hypot.accumulate(x)[-1]):
+        (gradient,) = tg.vjp(f, x)[1](np.ones(2))
+        assert_allclose(gradient, [[0.6, 0.5**0.5], [0.8, 0.5**0.5]])
+    found = np.hypot.reduce(tg.tensor(x[:, 0]), where=[True, False], initial=4e-200)
+    assert_allclose(found.numpy(), 5e-200)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tensorgrad as tg
+from tensorgrad import extend
 from tensorgrad.errors import GraphError, ShapeError, SingularPointError, UnsupportedError
+from tensorgrad.testing.mutants import unlisted
 from tensorgrad.transforms.batching.one_by_one import one_by_one
 
 rng = np.random.default_rng(0)
@@ -138,6 +140,109 @@ def test_what_is_the_same_for_all_examples_has_its_own_derivative_in_each():
 
     c, xs = np.array([1.0, 2.0, 4.0]), rng.uniform(0, 2, size=(3, 4))
     assert_close(tg.vmap(tg.grad(f), (None, 0))(c, xs), [tg.grad(f)(c, x) for x in xs])
+
+
+def product(a, b):
+    return np.sin(a) * np.sum(b) + np.sum(a) * b
+
+
+def product_by_vjp():
+    f = tg.custom_vjp(product)
+    f.defvjp(
+        lambda a, b: (product(a, b), (a, b)),
+        lambda ab, g: tuple(np.conj(d) * one(ab[1]) for d in pulled(np.conj(g), *ab)),
+    )
+    return f
+
+
+def one(b):
+    # by the derivative of another call, by what is the same for all examples
+    size = np.abs(b)
+    return tg.grad(lambda c: np.sum(c * size))(np.ones(b.shape)) / size
+
+
+def pulled(g, a, b):
+    return g * np.cos(a) * np.sum(b) + np.sum(g * b), np.sum(g * np.sin(a)) + g * np.sum(a)
+
+
+def product_by_jvp():
+    f = tg.custom_jvp(product)
+    f.defjvp(lambda xs, ts: (product(*xs), sum(pushed(*xs, *ts))))
+    return f
+
+
+def pushed(a, b, s, t):
+    yield s * np.cos(a) * np.sum(b) + np.sum(s) * b
+    yield np.sin(a) * np.sum(t) + np.sum(a) * t
+
+
+def primitive(**rule):
+    return lambda: extend.primitive(**rule)(lambda a, b, /: product(a, b))
+
+
+def checkpointed():
+    return tg.checkpoint(lambda a, b: product(a, b) * one(b))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(product_by_vjp, product_by_jvp, checkpointed, lambda: tg.checkpoint(product_by_vjp())),
+        primitive(
+            vjp=(lambda g, a, b: pulled(g, a, b)[0], lambda g, a, b: pulled(g, a, b)[1]), name="p"
+        ),
+        primitive(
+            jvp=(
+                lambda t, a, b: next(pushed(a, b, t, t)),
+                lambda t, a, b: list(pushed(a, b, t, t))[1],
+            ),
+            name="q",
+        ),
+    ],
+    ids=["custom_vjp", "custom_jvp", "checkpoint", "both", "primitive by vjp", "by jvp"],
+)
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda f, w, xs: tg.vmap(tg.grad(lambda w, x: np.sum(f(x, w) ** 2), (0, 1)), (None, 0))(
+            w, xs
+        ),
+        lambda f, w, xs: tg.grad(lambda w: np.sum(tg.vmap(lambda x: f(x, w) ** 2)(xs)))(w),
+        lambda f, w, xs: tg.grad(lambda x: np.sum(tg.vmap(lambda x: f(w, x) ** 2)(x)))(xs),
+        lambda f, w, xs: tg.jvp(lambda w: tg.vmap(lambda x: f(w, x))(xs), (w,), (w + 1,))[1],
+        lambda f, w, xs: tg.vmap(tg.hessian(lambda x: np.sum(f(x, w) ** 2)))(xs),
+        lambda f, w, xs: tg.hessian(lambda w: np.sum(tg.vmap(lambda x: f(x, w) ** 2)(xs)))(w),
+        lambda f, w, xs: tg.hessian(lambda x: np.sum(tg.vmap(lambda x: f(x, w) ** 2)(x)))(xs),
+        lambda f, w, xs: tg.jacrev(lambda w: f(xs[0], w))(w),
+        lambda f, w, xs: tg.grad(
+            lambda w: np.sum(tg.vmap(tg.grad(lambda x: np.sum(f(x, w) ** 2)))(xs) ** 2)
+        )(w),
+        lambda f, w, xs: tg.vmap(lambda x: tg.vmap(lambda y: f(x * y, w))(xs))(xs),
+        lambda f, w, xs: tg.grad(
+            lambda w: np.sum(np.abs(tg.vmap(lambda x: f(x, w))(xs * (1 + 2j))) ** 2)
+        )(w - 1j),
+    ],
+)
+def test_functions_with_rules_of_their_own(make, derive):
+    w, xs = rng.normal(size=2), rng.normal(size=(3, 2))
+    with unlisted():
+        found = derive(make(), w, xs)
+    expected = derive(product, w, xs)
+    pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+    for y, z in pairs:
+        assert_close(y, z)
+
+
+def test_a_pullback_is_of_no_use_outside():
+    pullbacks = []
+
+    def f(x):
+        pullbacks.append(tg.vjp(lambda w: np.sum(w * x), np.ones(2))[1])
+        return x
+
+    tg.vmap(f)(rng.normal(size=(3, 2)))
+    with pytest.raises(GraphError, match="in the function that vmap is given"):
+        pullbacks[0](1.0)
 
 
 @given(st.data())

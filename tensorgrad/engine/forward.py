@@ -7,7 +7,7 @@ from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.modes import is_strict
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.primitive import Primitive
-from tensorgrad.engine.singular import Alarm, refuse_singular_arguments
+from tensorgrad.engine.singular import Alarm, Probe, marks, refuse_singular_arguments
 from tensorgrad.engine.space import fit_tangent, zeros
 from tensorgrad.typing import Array
 
@@ -26,12 +26,12 @@ def forward(
 
     ``live`` is as in the backward walk. Outputs that depend on no input are left out.
     """
-    known: Tangents = dict(zip(inputs, tangents, strict=True))
-    strict = is_strict()
-    with Alarm() as alarm:
-        for node in ancestors(
-            outputs, min((n.index for n in inputs), default=0), frozenset(inputs)
-        ):
+    nodes = ancestors(outputs, min((n.index for n in inputs), default=0), frozenset(inputs))
+
+    def walk(seeds: Sequence[Array], alarm: Alarm | Probe, live: Container[Node] = ()) -> Tangents:
+        known: Tangents = dict(zip(inputs, seeds, strict=True))
+        strict = is_strict() and isinstance(alarm, Alarm)
+        for node in nodes:
             primitive = node.primitive
             if primitive is None or node in known or known.keys().isdisjoint(node.parents):
                 continue
@@ -45,11 +45,24 @@ def forward(
                 t = _sum_of_parts(primitive, node, saved, known, alarm)
             if t is not None:
                 known[node] = fit_tangent(t, node.shape, node.dtype)
-    return {node: known[node] for node in outputs if node in known}
+        return known
+
+    def chosen(known: Tangents) -> dict[Node, Array]:
+        return {node: known[node] for node in outputs if node in known}
+
+    def probe(alarm: Alarm) -> dict[Node, Any]:
+        walk([marks(t, varies=alarm.outer is not None) for t in tangents], found := Probe())
+        return found.reached
+
+    with Alarm(probe) as alarm:
+        found = chosen(walk(tangents, alarm, live))
+        if alarm.missed(found.values()):
+            found = chosen(walk(tangents, alarm, live))
+    return found
 
 
 def _sum_of_parts(
-    primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents, alarm: Alarm
+    primitive: Primitive, node: Node, saved: tuple[Any, ...], known: Tangents, alarm: Alarm | Probe
 ) -> Array | None:
     t = None
     for argnum, parent in enumerate(node.parents):
@@ -57,7 +70,7 @@ def _sum_of_parts(
         if rule is not None:
             part = rule(known[parent], saved, node.params, argnum)
             if alarm.rung:
-                part = alarm.answer(primitive, part, known[parent])
+                part = alarm.answer(rule, node, argnum, part, known[parent], parent)
             part = fit_tangent(part, node.shape, node.dtype)
             t = part if t is None else t + part
     return t

@@ -1,13 +1,13 @@
 """What the walks do at points where a formula, or the derivative itself, does not exist."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.engine.node import Node
-from tensorgrad.engine.primitive import Primitive
+from tensorgrad.engine.primitive import Compiled
 from tensorgrad.engine.several import Step
 from tensorgrad.engine.space import Parts, revealed
 from tensorgrad.engine.tensor import Tensor, value_of
@@ -18,17 +18,26 @@ from tensorgrad.typing import Array
 class Alarm:
     """Hears, during a walk, that NumPy computed an invalid value, as 0 * inf and 0 / 0 are.
 
-    An entry of an elementwise operation whose result does not matter (its cotangent is zero)
-    contributes nothing, even where its partial derivative is infinite or undefined: so the branch
-    that ``np.where(x > 0, np.log(x), 0)`` does not take cannot spoil the other. NumPy watches for
-    invalid values anyway, so that a walk without any pays nothing. What is computed from a NaN
-    passes unheard: once it has rung, an alarm does not stop.
+    An entry of an elementwise operation whose result does not matter contributes nothing, even
+    where its partial derivative is infinite or undefined: so the branch that
+    ``np.where(x > 0, np.log(x), 0)`` does not take cannot spoil the other. A zero seed alone says
+    less: that of the root in ``sqrt(x) ** 2`` is zero at 0, but the derivative is not. See `Probe`.
+
+    NumPy watches for invalid values anyway, so that a walk without any pays nothing. What is
+    computed from a NaN passes unheard: once it has rung, an alarm does not stop.
+
+    A rule may walk over a graph of its own, with seeds of which only the walk outside can tell
+    whether zeros among them matter. There its `outer` alarm rings as well.
     """
 
-    __slots__ = ("_errstate", "_handling", "rung")
+    __slots__ = ("_errstate", "_handling", "_probe", "_reached", "outer", "rung")
 
-    def __init__(self) -> None:
+    def __init__(self, probe: Callable[["Alarm"], Mapping[Node, Any]]) -> None:
         self.rung = False
+        outer = np.geterrcall()
+        self.outer = outer if isinstance(outer, Alarm) else None
+        self._probe = probe
+        self._reached: Mapping[Node, Any] | None = None
         self._handling = np.geterr()["invalid"]
         self._errstate = np.errstate(invalid="call", call=self)
 
@@ -42,14 +51,45 @@ class Alarm:
 
     def __exit__(self, *error: Any) -> None:
         self._errstate.__exit__(*error)
+        del self._errstate  # which holds this in turn
+        if self.rung and self.outer is not None:
+            self.outer.rung = True
 
-    def answer(self, primitive: Primitive, part: Any, seed: Any) -> Any:
-        """Return what a rule made of a seed, with zeros where the seed is zero."""
+    def missed(self, results: Iterable[Any]) -> bool:
+        """Ring if the results of a walk are spoiled; it is to be repeated, now with the alarm on.
+
+        A NaN that is there when the walk begins, as the root of -1, makes no sound.
+        """
+        spoiled = any(map(_has_nan, results))
+        if spoiled:
+            self.rung = True
+            self._handling = "ignore"  # what was heard has been said
+        return spoiled
+
+    def answer(
+        self,
+        rule: Compiled,  # noqa: ARG002
+        node: Node,
+        argnum: int,
+        part: Any,
+        seed: Any,
+        seeded: Any,
+    ) -> Any:
+        """Return what a rule of a node made of the seed of another, with zeros where none counts.
+
+        The other is the node itself in a backward walk, and a parent in a forward one.
+        """
+        primitive: Any = node.primitive
+        if isinstance(part, Parts) and _is_spoiled(part):
+            # of what walks over a graph of its own
+            marked = self._marks(node.parents[argnum] if seeded is node else node)
+            return _of_marked(part, marked)
         if primitive.kind != "elementwise":
             return part
         value, weight = value_of(part), value_of(seed)
         spoiled = (weight == 0) & ~np.isfinite(value)
         if np.any(revealed(spoiled)):
+            spoiled = spoiled & ~np.isnan(self._marks(seeded))
             part = _without(part, spoiled)
             value = value_of(part)
         invalid = np.isnan(value) & ~np.isnan(weight)
@@ -59,6 +99,75 @@ class Alarm:
                 raise FloatingPointError(message)
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         return part
+
+    def _marks(self, node: Any) -> Any:
+        if self._reached is None:
+            nobody: Any = None
+            with np.errstate(all="ignore", call=nobody):
+                self._reached = self._probe(self)
+        return self._reached[node]
+
+
+class Probe:
+    """Finds, by a second walk with NaN for seeds, which entries matter: those that a NaN reaches.
+
+    No value can make a zero of a NaN. So one that does not get through was stopped by an operation
+    that chooses, by its parameters, and without regard to how entries vary: by ``np.where``, by an
+    index, or by a factor that is a constant zero.
+    """
+
+    rung = True
+
+    def __init__(self) -> None:
+        self.reached: dict[Node, Any] = {}
+
+    def answer(
+        self, rule: Compiled, node: Node, argnum: int, part: Any, seed: Any, seeded: Any
+    ) -> Any:
+        """Return the marks that a rule of a node makes of others; see `Alarm.answer`."""
+        self.reached[seeded] = seed
+        primitive: Any = node.primitive
+        if primitive.kind != "elementwise":
+            return part
+        if not _has_constant_partial(node, argnum):
+            return np.where(seed == 0, 0, part)
+        ones = np.isnan(seed).astype(seed.dtype)
+        return marks(rule(ones, node.saved, node.params, argnum))
+
+
+def marks(seed: Any, *, varies: bool = False) -> Any:
+    """Return NaN for what is not zero, and for what may vary."""
+    value = value_of(seed)
+    nan = complex(np.nan, np.nan) if value.dtype.kind == "c" else np.nan
+    varies |= isinstance(seed, Tensor) and seed.requires_grad
+    return np.where((value == 0) & (not varies), 0, value.dtype.type(nan))
+
+
+def _has_constant_partial(node: Node, argnum: int) -> bool:
+    """Return whether the partial derivative of an elementwise operation is made of constants."""
+    primitive: Any = node.primitive
+    rule = primitive.rules["vjp"][argnum]
+    makers = {"ans": node, **dict(zip(primitive.arrays, node.parents, strict=True))}
+    return all(makers.get(need) is None for need in rule.needs)
+
+
+def _is_spoiled(parts: Parts) -> bool:
+    return any(map(_has_nan, parts.components.values()))
+
+
+def _of_marked(parts: Parts, marked: Parts) -> Parts:
+    components = dict(parts.components)
+    for i, part in components.items():
+        value = value_of(part)
+        spoiled = ~np.isfinite(value) & (marked.components[i] == 0)
+        if np.any(revealed(spoiled)):
+            components[i] = _without(part, spoiled)
+    return Parts(components, parts.spaces)
+
+
+def _has_nan(x: Any) -> bool:
+    value = revealed(value_of(x))
+    return bool(np.count_nonzero(value != value))  # noqa: PLR0124  # nothing else differs from itself
 
 
 def _without(part: Any, spoiled: Array) -> Any:

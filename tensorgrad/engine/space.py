@@ -47,6 +47,15 @@ def zeros(shape: Shape, dtype: DTypeLike) -> Array:
     return np.broadcast_to(np.zeros((), dtype), shape)
 
 
+def batched_zeros(shape: Shape, dtype: DTypeLike) -> Array:
+    """The zero vector of each example, with the hidden axes that the shape has."""
+    hidden = hidden_axes(shape)
+    x = zeros((*(axis.size for axis in hidden), *shape), dtype)
+    for axis in hidden:
+        x = axis.hide(x)
+    return x
+
+
 def sum_to(g: Array, shape: Shape) -> Array:
     """Sum over the axes along which an array of this shape was broadcast: the adjoint of that."""
     lead = g.ndim - len(shape)
@@ -66,14 +75,15 @@ def cast(g: Array, dtype: DTypeLike) -> Array:
     return g.astype(dtype)
 
 
-def _array(g: Array) -> Array:
+def array_of(g: Any) -> Any:
+    """Return what has no dtype as an array."""
     # 1j times a numpy.float64 is a complex of Python's
     return g if hasattr(g, "dtype") else np.asarray(g)
 
 
 def fit_cotangent(g: Array, shape: Shape, dtype: DTypeLike) -> Array:
     """Put a cotangent back into the space of the argument it belongs to."""
-    g = _array(g)
+    g = array_of(g)
     for axis in hidden_axes(g.shape):
         if axis.closed and axis not in hidden_axes(shape):
             g = axis.total(g)  # the argument was the same for all examples
@@ -84,7 +94,7 @@ def fit_cotangent(g: Array, shape: Shape, dtype: DTypeLike) -> Array:
 
 def fit_tangent(t: Array, shape: Shape, dtype: DTypeLike) -> Array:
     """Put a tangent into the space of the result it belongs to."""
-    t = _array(t)
+    t = array_of(t)
     if t.shape != shape:
         t = np.broadcast_to(t, shape)
     return t if t.dtype == dtype else cast(t, dtype)

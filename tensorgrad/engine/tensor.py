@@ -143,9 +143,9 @@ class Tensor(Methods):
             view.flags.writeable = False
         return view
 
-    def item(self) -> Any:
-        """Return the only entry as a Python number, without the history."""
-        return self._value.item()
+    def item(self, *index: Any) -> Any:
+        """Return the only entry, or that at an index, as a Python number, without the history."""
+        return self._value.item(*index)
 
     def tolist(self) -> Any:
         """Return the entries as nested lists of Python numbers, without the history."""
@@ -157,7 +157,7 @@ class Tensor(Methods):
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
         self._refuse(
-            "np.array",
+            "conversion to an array",
             "Use np.stack or np.concatenate for several tensors, x.numpy() for the value.",
         )
         if dtype is None or np.dtype(dtype) == self.dtype:

@@ -8,6 +8,7 @@ from tensorgrad.ops import (
     creation as creation,
     dispatch as dispatch,
     elementwise as elementwise,
+    emath as emath,
     fft as fft,
     floats as floats,
     histograms as histograms,

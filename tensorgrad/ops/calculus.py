@@ -355,13 +355,13 @@ def _draw_trapezoid(draw: Draw) -> Case:
 def trapezoid(y: ArrayLike, x: ArrayLike = None, dx: ArrayLike = 1.0, axis: int = -1) -> Any:
     """Integrate along an axis by trapezoids, at positions x or a distance dx apart."""
     y = operand(y)
-    axis = one_axis(axis, y.ndim)
+    along = one_axis(axis, y.ndim)
     if x is None:
         width = dx
     else:
         x = operand(x)
         width = np.diff(x, axis=axis if x.ndim > 1 else -1)
         if x.ndim == 1:
-            width = np.reshape(width, (-1,) + (1,) * (y.ndim - axis - 1))
-    sides = y[_along(axis, 1, None)] + y[_along(axis, None, -1)]
+            width = np.reshape(width, (-1,) + (1,) * (y.ndim - along - 1))
+    sides = y[_along(along, 1, None)] + y[_along(along, None, -1)]
     return np.sum(width * sides / 2.0, axis=axis)

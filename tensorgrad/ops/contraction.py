@@ -250,6 +250,7 @@ def _draw_einsum(draw: Draw) -> Case:
 
 
 einsum_ = general(_einsum, _einsum_vjp, _einsum_jvp, samples=_draw_einsum_primitive)
+einsum_.view = True  # of one operand, as for "ii->i"
 
 
 def spell_out(subscripts: str, shapes: Sequence[Shape]) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.declare import composite, constant, elementwise, general
+from tensorgrad.engine.declare import composite, constant, elementwise, general, linear
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.primitive import Case, Constant
-from tensorgrad.engine.tensor import require_differentiable
+from tensorgrad.engine.tensor import Tensor, require_differentiable
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
 from tensorgrad.typing import (
@@ -106,29 +106,30 @@ fmod = elementwise(
 
 exp = elementwise(np.exp, lambda g, ans: g * ans)
 exp2 = elementwise(np.exp2, lambda g, ans: g * ans * LN2)
-expm1 = elementwise(np.expm1, lambda g, ans: g * (ans + 1))
+expm1 = elementwise(np.expm1, lambda g, x: g * np.exp(x))
 log = elementwise(np.log, lambda g, x: g / x, domain=POSITIVE, singular=_is_zero)
 log2 = elementwise(np.log2, lambda g, x: g / (x * LN2), domain=POSITIVE, singular=_is_zero)
 log10 = elementwise(np.log10, lambda g, x: g / (x * LN10), domain=POSITIVE, singular=_is_zero)
 log1p = elementwise(np.log1p, lambda g, x: g / (1 + x), domain=POSITIVE, singular=lambda x: x == -1)
 
 
-def _excess(x: Array, ans: Array, half: float) -> Array:
-    # x - log(exp(x) + exp(y)), the logarithm of a share: of 1/2 where both exponentials vanish
-    both = ans == -np.inf
-    return np.where(both, half, x - np.where(both, 0, ans))
+def _ahead(x: Array, y: Array) -> Array:
+    # y - x, and 0 where both are the same infinity
+    same = (x == y) & np.isinf(x)
+    return np.where(same, 0, y) - np.where(same, 0, x)
 
 
+# exp(x) / (exp(x) + exp(y)) = exp(-log(1 + exp(y - x))): ans - x would be lost in rounding
 logaddexp = elementwise(
     np.logaddexp,
-    lambda g, x, ans: g * np.exp(_excess(x, ans, -LN2)),
-    lambda g, y, ans: g * np.exp(_excess(y, ans, -LN2)),
+    lambda g, x, y: g * np.exp(-np.logaddexp(0, _ahead(x, y))),
+    lambda g, x, y: g * np.exp(-np.logaddexp(0, _ahead(y, x))),
     singular=lambda ans: ans == -np.inf,
 )
 logaddexp2 = elementwise(
     np.logaddexp2,
-    lambda g, x, ans: g * np.exp2(_excess(x, ans, -1.0)),
-    lambda g, y, ans: g * np.exp2(_excess(y, ans, -1.0)),
+    lambda g, x, y: g * np.exp2(-np.logaddexp2(0, _ahead(x, y))),
+    lambda g, x, y: g * np.exp2(-np.logaddexp2(0, _ahead(y, x))),
     singular=lambda ans: ans == -np.inf,
 )
 
@@ -161,16 +162,17 @@ sin = elementwise(np.sin, lambda g, x: g * np.cos(x))
 cos = elementwise(np.cos, lambda g, x: -g * np.sin(x))
 tan = elementwise(np.tan, lambda g, ans: g * (1 + ans * ans), domain=UNIT)
 # Of complex numbers, a root jumps on its branch cut, and only the result knows from which side it
-# was continued: so sqrt(1 - x*x) is cos(arcsin(x)), and so on.
+# was continued: so sqrt(1 - x*x) is cos(arcsin(x)), and so on. Of real numbers, 1 - x*x would be
+# lost in rounding near 1, and 1 + x*x overflow far from it.
 arcsin = elementwise(
     np.arcsin,
-    lambda g, x, ans: g / (np.cos(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),
+    lambda g, x, ans: g / (np.cos(ans) if np.iscomplexobj(x) else np.sqrt((1 - x) * (1 + x))),
     domain=UNIT,
     singular=_is_one,
 )
 arccos = elementwise(
     np.arccos,
-    lambda g, x, ans: -g / (np.sin(ans) if np.iscomplexobj(x) else np.sqrt(1 - x * x)),
+    lambda g, x, ans: -g / (np.sin(ans) if np.iscomplexobj(x) else np.sqrt((1 - x) * (1 + x))),
     domain=UNIT,
     singular=_is_one,
 )
@@ -180,16 +182,18 @@ cosh = elementwise(np.cosh, lambda g, x: g * np.sinh(x))
 tanh = elementwise(np.tanh, lambda g, ans: g * (1 - ans * ans), domain=UNIT)
 arcsinh = elementwise(
     np.arcsinh,
-    lambda g, x, ans: g / (np.cosh(ans) if np.iscomplexobj(x) else np.sqrt(1 + x * x)),
+    lambda g, x, ans: g / (np.cosh(ans) if np.iscomplexobj(x) else np.hypot(1, x)),
     domain=UNIT,
 )
 arccosh = elementwise(
     np.arccosh,
-    lambda g, x, ans: g / (np.sinh(ans) if np.iscomplexobj(x) else np.sqrt(x * x - 1)),
+    lambda g, x, ans: g / (np.sinh(ans) if np.iscomplexobj(x) else np.sqrt(x - 1) * np.sqrt(x + 1)),
     domain=Domain(1.4, 3.0),
     singular=_is_one,
 )
-arctanh = elementwise(np.arctanh, lambda g, x: g / (1 - x * x), domain=UNIT, singular=_is_one)
+arctanh = elementwise(
+    np.arctanh, lambda g, x: g / ((1 - x) * (1 + x)), domain=UNIT, singular=_is_one
+)
 deg2rad = elementwise(np.deg2rad, lambda g: g * (np.pi / 180))
 radians = elementwise(np.radians, lambda g: g * (np.pi / 180))
 rad2deg = elementwise(np.rad2deg, lambda g: g * (180 / np.pi))
@@ -236,9 +240,9 @@ fabs = elementwise(
 )
 
 
-def _taken(more: Array, equal: Array, nan: Array) -> Array:
-    # 1 where the argument was taken, 1/2 where both were; nan says where a NaN decided
-    return more + 0.5 * equal + 1.0 * nan
+def _taken(g: Array, more: Array, equal: Array, nan: Array) -> Array:
+    # all where the argument was taken, half where both were; nan says where a NaN decided
+    return np.where(more | nan, g, np.where(equal, 0.5 * g, 0))
 
 
 def _which(x: Array, y: Array) -> Array:
@@ -251,16 +255,16 @@ def _which(x: Array, y: Array) -> Array:
 _apart = (Domain(step=0.5), Domain(-1.75, 1.75, step=0.5))
 maximum = elementwise(
     np.maximum,
-    lambda g, x, y: g * _taken(x > y, x == y, np.isnan(x)),
-    lambda g, x, y: g * _taken(y > x, x == y, np.isnan(y)),
+    lambda g, x, y: _taken(g, x > y, x == y, np.isnan(x)),
+    lambda g, x, y: _taken(g, y > x, x == y, np.isnan(y)),
     domain=_apart,
     branches=_which,
     singular=_are_equal,
 )
 minimum = elementwise(
     np.minimum,
-    lambda g, x, y: g * _taken(x < y, x == y, np.isnan(x)),
-    lambda g, x, y: g * _taken(y < x, x == y, np.isnan(y)),
+    lambda g, x, y: _taken(g, x < y, x == y, np.isnan(x)),
+    lambda g, x, y: _taken(g, y < x, x == y, np.isnan(y)),
     domain=_apart,
     branches=_which,
     singular=_are_equal,
@@ -268,16 +272,16 @@ minimum = elementwise(
 # these take a number before a NaN
 fmax = elementwise(
     np.fmax,
-    lambda g, x, y: g * _taken(x > y, x == y, np.isnan(y)),
-    lambda g, x, y: g * _taken(y > x, x == y, np.isnan(x)),
+    lambda g, x, y: _taken(g, x > y, x == y, np.isnan(y)),
+    lambda g, x, y: _taken(g, y > x, x == y, np.isnan(x)),
     domain=_apart,
     branches=_which,
     singular=_are_equal,
 )
 fmin = elementwise(
     np.fmin,
-    lambda g, x, y: g * _taken(x < y, x == y, np.isnan(y)),
-    lambda g, x, y: g * _taken(y < x, x == y, np.isnan(x)),
+    lambda g, x, y: _taken(g, x < y, x == y, np.isnan(y)),
+    lambda g, x, y: _taken(g, y < x, x == y, np.isnan(x)),
     domain=_apart,
     branches=_which,
     singular=_are_equal,
@@ -314,15 +318,32 @@ conjugate = elementwise(np.conjugate, lambda g: np.conj(g), holomorphic=False)
 
 
 def _real(x: Array, /) -> Array:
-    return np.copy(np.real(x))  # no view of a buffer that somebody else owns
+    return np.real(x)
 
 
 def _imag(x: Array, /) -> Array:
-    return np.copy(np.imag(x))
+    return np.imag(x)
 
 
-real = elementwise(_real, lambda g: g, reference=np.real, numpy=np.real, holomorphic=False)
-imag = elementwise(_imag, lambda g: g * -1j, reference=np.imag, numpy=np.imag, holomorphic=False)
+def _draw_one(draw: Draw) -> Case:
+    return (draw.array(draw.shape()),), {}
+
+
+real_ = linear(_real, lambda g: g, samples=_draw_one, view=True, holomorphic=False)
+imag_ = linear(_imag, lambda g: g * -1j, samples=_draw_one, view=True, holomorphic=False)
+
+
+@composite(np.real, samples=_draw_one)
+def real(val: ArrayLike) -> Any:
+    """Return the real part: of what is real itself, as it is."""
+    val = operand(val)
+    return real_(val) if val.dtype.kind == "c" else val
+
+
+@composite(np.imag, samples=_draw_one)
+def imag(val: ArrayLike) -> Any:
+    """Return the imaginary part."""
+    return imag_(val)
 
 
 def _draw_angle(draw: Draw) -> Case:
@@ -357,7 +378,7 @@ _without_derivative = general(
     lambda t: t,
     samples=_draw_same,
     singular=lambda where: where,
-    name="without derivative",
+    name="singular_where",
 )
 
 
@@ -405,7 +426,9 @@ def where(condition: ArrayLike, x: ArrayLike = NoValue, y: ArrayLike = NoValue, 
         raise UnsupportedError(
             explain("np.where", "There is one branch only.", "Pass both, or the condition alone.")
         )
-    return selection(x, y, condition=operand(mask).astype(bool))
+    chosen = selection(x, y, condition=operand(mask).astype(bool))
+    tensors = isinstance(chosen, Tensor) or not isinstance(condition, Tensor)
+    return chosen if tensors else Tensor(chosen)
 
 
 def _draw_clip(draw: Draw) -> Case:
@@ -447,6 +470,10 @@ def clip(
         next((bound for bound in names if bound is not NoValue and bound is not None), None)
         for names in ((a_min, min), (a_max, max))
     )
+    if (dtype := operand(a).dtype).kind in "iu":
+        limits = np.iinfo(dtype)  # a Python integer beyond them bounds nothing
+        low = None if type(low) is int and low < limits.min else low
+        high = None if type(high) is int and high > limits.max else high
     if low is None and high is None:
         return np.copy(a)
     if low is not None:
@@ -479,11 +506,16 @@ cast = elementwise(_astype, lambda g: g, samples=_draw_astype)
 def astype(
     x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None
 ) -> Any:
-    """Convert to another dtype; a conversion that would drop a gradient or its half is refused."""
+    """Convert to another dtype; a conversion that would drop a gradient or its half is refused.
+
+    Booleans say which entries are not zero, as ``x != 0`` does.
+    """
     refuse("np.astype", device=device)
     dtype = np.dtype(dtype)
     if dtype == x.dtype and not copy:
         return x
+    if dtype == bool and x.requires_grad:
+        return np.not_equal(x, 0)
     if x.requires_grad and is_recording():
         require_differentiable("astype", dtype, "Use x.detach() for a constant.")
         if x.dtype.kind == "c" and dtype.kind != "c":
@@ -520,7 +552,8 @@ def sign(x: ArrayLike, /) -> Any:
     """Return -1, 0 or 1, a constant; for a complex number, that of length 1 in its direction."""
     if np.iscomplexobj(x):
         size = np.abs(x)
-        return np.divide(x, np.where(size == 0, 1, size))
+        at_zero = constant_value(size) == 0
+        return singular_where(at_zero, np.divide(x, np.where(at_zero, np.inf, size)))
     return _side_of_zero(x)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorgrad.engine.declare import linear
 from tensorgrad.engine.modes import is_recording
-from tensorgrad.engine.node import Leaf
+from tensorgrad.engine.node import Leaf, Node
 from tensorgrad.engine.primitive import NUMPY, Case, Operation, Primitive, Samples
 from tensorgrad.engine.space import sum_to
 from tensorgrad.engine.tensor import Tensor, own
@@ -22,7 +22,8 @@ from tensorgrad.errors import (
     UnsupportedError,
     explain,
 )
-from tensorgrad.ops.dispatch import constant_value, operand
+from tensorgrad.ops.dispatch import constant_value
+from tensorgrad.ops.joining import stacked
 from tensorgrad.typing import Array, ArrayLike, Draw, Shape
 
 # One index of NumPy: what stands between the brackets.
@@ -192,22 +193,27 @@ def castable(v: Array, x: Array) -> Array:
 def getitem(x: Tensor, index: Index) -> Tensor:
     """Read entries: basic, integer, boolean and mixed indices, as NumPy does."""
     index = plain_index(index)
+    items = index if isinstance(index, tuple) else (index,)
+    window = Window.onto(x, index) if _opens_a_window(items, x.ndim) else None
     y = getitem_(x, index=index)
-    if _is_basic(index):
-        y._window = Window.onto(x, index)
+    y._window = window
     return y
 
 
-def _is_basic(index: Index) -> bool:
-    items = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(item, bool) or hasattr(item, "dtype") for item in items)
+def _opens_a_window(items: tuple[Any, ...], ndim: int) -> bool:
+    """Whether NumPy reads a view by this index: neither a copy of entries, nor a single number."""
+    if any(isinstance(item, bool) or getattr(item, "ndim", 0) for item in items):
+        return False
+    # an array of no axes that is left is an integer for each example of a batch
+    integers = sum(isinstance(item, int) or hasattr(item, "dtype") for item in items)
+    return integers < max(len(items), ndim)
 
 
 class Window(NamedTuple):
     """The tensor that another is a view of, what it was then, and the index that was read.
 
     A source that nobody can reach any more need not be written to, so that it is not kept alive,
-    unless it is itself a window onto one that can be reached.
+    unless it is itself a view of one that can be reached.
     """
 
     source: Callable[[], Tensor | None]
@@ -219,9 +225,36 @@ class Window(NamedTuple):
     def onto(cls, x: Tensor, index: Index) -> "Window":
         """Return the window that reading x by a basic index opens."""
         through: Window | None = getattr(x, "_window", None)
-        if through is None or through.root() is None:
-            return cls(ref(x), ref(x), x._value, index)
-        return cls(lambda: x, through.root, x._value, index)
+        if through is not None and through.root() is not None:
+            return cls(lambda: x, through.root, x._value, index)
+        if through is None and not _stands_alone(x):
+            return cls(lambda: x, ref(x), x._value, index)  # which refuses to be written to
+        if through is None:
+            x._window = None  # whatever shares its memory from now on is a view of it
+        return cls(ref(x), ref(x), x._value, index)
+
+
+def _stands_alone(x: Tensor) -> bool:
+    """Whether no write to x would have to reach another tensor, of which NumPy had made a view.
+
+    A tensor has a `Window`; or None in place of one, if it stands alone; or neither, if nobody has
+    looked yet.
+    """
+    if hasattr(x, "_window"):
+        return x._window is None
+    maker = x._node
+    if getattr(x._value, "base", None) is None or not (maker is None or _is_view(maker)):
+        return True
+    while maker is not None and _is_view(maker):
+        maker = maker.parents[0]
+    saved = () if maker is None else maker.saved or ()
+    # besides the view itself and what is saved for the rules, only this call refers to memory that
+    # nobody else can reach any more, as in x = tg.arange(6.0).reshape(2, 3)
+    return getrefcount(x._value.base) <= 2 + sum(value is x._value.base for value in saved)
+
+
+def _is_view(node: Node) -> bool:
+    return getattr(node.primitive, "view", False)
 
 
 def _write_through(x: Tensor, result: Tensor, operation: str) -> None:
@@ -252,8 +285,8 @@ def setitem(x: Tensor, index: Index, v: ArrayLike) -> None:
 
 
 def writable_value(operation: str, x: Tensor, v: ArrayLike) -> Any:
-    """Return v, refused if to write it into x would lose its gradient or its imaginary part."""
-    v = operand(v)
+    """Return v as an array; refused if to write it into x would lose a gradient or a half of it."""
+    v = stacked(v)
     loses_gradient = isinstance(v, Tensor) and v.requires_grad and x.dtype.kind not in "fc"
     if is_recording() and (loses_gradient or (v.dtype.kind == "c" and x.dtype.kind != "c")):
         raise UnsupportedError(
@@ -266,15 +299,6 @@ def writable_value(operation: str, x: Tensor, v: ArrayLike) -> Any:
             )
         )
     return v
-
-
-def _seen_by_others(value: Array) -> bool:
-    """Whether a value is a view of memory that something else refers to as well."""
-    if getattr(value, "base", None) is None:
-        return False
-    # besides the view itself, only this call refers to what nobody else can reach any more, as in
-    # x = tg.arange(6.0).reshape(2, 3)
-    return getrefcount(value.base) > 2
 
 
 def assign(x: Tensor, result: Tensor, operation: str) -> None:
@@ -290,10 +314,9 @@ def assign(x: Tensor, result: Tensor, operation: str) -> None:
                 requires_grad=True,
             )
         )
-    of_view = node is None or getattr(node.primitive, "view", False)
     if getattr(x, "_window", None) is not None:
         _write_through(x, result, operation)
-    elif of_view and _seen_by_others(x._value):
+    elif not _stands_alone(x):
         raise GraphError(
             explain(
                 operation,
@@ -342,7 +365,7 @@ def in_place(function: Callable[..., Any], *, samples: Samples) -> Callable[...,
     """Declare the function that returns what one of NumPy's leaves in its first argument."""
 
     def reference(a: Array, *args: Any, **params: Any) -> Array:
-        a = a.copy()
+        a = np.array(a)
         function(a, *args, **params)
         return a
 

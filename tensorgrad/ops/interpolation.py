@@ -64,9 +64,9 @@ def interp(
     for outside, end, i in ((before, left, 0), (after, right, -1)):
         level = fp[i] if end is None else operand(end).astype(value.dtype)
         joined = constant_value(level) == constant_value(fp[i])  # without a jump
-        kink = joined & (constant_value(x) == constant_value(xp[i]))
-        y = np.where(outside, level, np.where(kink, 0.5 * y + 0.5 * fp[i], y))
-        bent = bent | kink
+        at_end = constant_value(x) == constant_value(xp[i])
+        y = np.where(outside, level, np.where(at_end & joined, 0.5 * y + 0.5 * fp[i], y))
+        bent = bent | (at_end & ~(joined & (constant_value(slope) == 0)))
     unclear = np.isnan(constant_value(y)) & ~np.isnan(value)  # differences of infinite values
     y = np.where(unclear, value, y) if unclear.any() else y
     return singular_where(bent, y) if _is_recorded(x) or _is_recorded(xp) else y

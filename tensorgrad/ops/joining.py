@@ -1,5 +1,6 @@
 """Functions that join arrays, and cut them into pieces."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -233,7 +234,7 @@ def _pieces(function: str, a: Any, sections: Any, axis: int, *, equal: bool) -> 
     a = operand(a)
     axis = one_axis(axis, a.ndim)
     side = a.shape[axis]
-    if isinstance(sections, (int, np.integer)):
+    if np.ndim(sections) == 0:
         n = int(sections)
         if n <= 0 or (equal and side % n):
             raise ShapeError(
@@ -248,7 +249,7 @@ def _pieces(function: str, a: Any, sections: Any, axis: int, *, equal: bool) -> 
         small, larger = divmod(side, n)
         cuts = [i * small + min(i, larger) for i in range(1, n)]
     else:
-        cuts = [int(i) for i in sections]
+        cuts = [operator.index(i) for i in sections]
     lead = (slice(None),) * axis
     return [a[(*lead, slice(i, j))] for i, j in zip([0, *cuts], [*cuts, side], strict=True)]
 

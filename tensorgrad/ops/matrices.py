@@ -90,7 +90,7 @@ def filled_diagonal(a: ArrayLike, val: ArrayLike, wrap: bool = False) -> Any:
     if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
         rule = "A diagonal is that of a matrix, or of more axes of one length."
         raise ShapeError(explain("np.fill_diagonal", rule, "Use a[index] = v.", shape=a.shape))
-    val = np.ravel(writable_value("np.fill_diagonal", a, stacked(val)))
+    val = np.ravel(writable_value("np.fill_diagonal", a, val))
     # entry (i, i, ...) is i steps into the flattened array; a tall matrix begins again below
     step = sum(int(np.prod(a.shape[i:])) for i in range(1, a.ndim + 1))
     end = a.shape[1] ** 2 if a.ndim == 2 and not wrap else a.size

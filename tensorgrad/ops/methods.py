@@ -23,7 +23,6 @@ from tensorgrad.ops import elementwise as ew
 from tensorgrad.ops.contraction import matmul
 from tensorgrad.ops.dispatch import operand
 from tensorgrad.ops.indexing import assign, getitem, setitem, writable_value
-from tensorgrad.ops.moving import repeat
 from tensorgrad.ops.shape import copy_, ravel, reshape
 from tensorgrad.typing import ArrayLike, Axis, DTypeLike, Shape
 
@@ -575,7 +574,7 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
 
     def repeat(self, repeats: int | Shape, axis: int | None = None) -> Tensor:
         """Repeat each entry; see `numpy.repeat`."""
-        return repeat(self, repeats, axis)
+        return np.repeat(self, repeats, axis)
 
     def compress(self, condition: ArrayLike, axis: int | None = None, out: None = None) -> Tensor:
         """Keep the entries where conditions hold; see `numpy.compress`."""
@@ -632,8 +631,8 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         return np.imag(self)
 
     def conj(self) -> Tensor:
-        """Return the complex conjugate."""
-        return np.conjugate(self)
+        """Return the complex conjugate: of a real tensor, as of an array, itself."""
+        return np.conjugate(self) if self.dtype.kind == "c" else self  # type: ignore[return-value]
 
     conjugate = conj
 

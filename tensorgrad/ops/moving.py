@@ -82,7 +82,7 @@ def rot90(m: ArrayLike, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     first, second = np.lib.array_utils.normalize_axis_tuple(axes, m.ndim)
     k %= 4
     if k == 0:
-        return copy_(m)
+        return m[...]
     if k == 2:
         return np.flip(m, axes)
     if k == 1:

@@ -201,11 +201,13 @@ def _spread(
     correction: Any,
 ) -> Any:
     a, keep, where = operand(a), _keeps(keepdims), _mask(where)
-    if mean is not NoValue and operand(mean).dtype != a.dtype:
-        mean = operand(mean).astype(a.dtype)
     rest = {"keepdims": keep, "mean": mean, "correction": correction}
     if a.dtype.kind not in "fc":
         return function(a, axis, dtype, ddof=ddof, where=where, **rest)
+    if mean is not NoValue and operand(mean).dtype != a.dtype:
+        rest["mean"] = operand(mean).astype(a.dtype)
+    if a.ndim == 0 and axis in (0, -1):  # which NumPy takes here, and not for all numbers
+        axis = None
     numbers = _numbers(a) & constant_value(where)
     freedom = np.sum(numbers, axis, keepdims=keep) - (ddof if correction is NoValue else correction)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -275,7 +277,12 @@ def extremum_of_numbers(
     y = function(_replaced(a, filler), axis, keepdims=keep, initial=initial, where=_mask(where))
     if a.dtype.kind not in "fc" or (initial is not NoValue and initial is not None):
         return y, np.False_
-    nothing = ~np.any(_numbers(a), axis, keepdims=keep)
+    numbers = _numbers(a)
+    nothing = ~np.any(numbers, axis, keepdims=keep)
+    if np.any(alike := (constant_value(y) == filler) & ~nothing) and not np.all(numbers):
+        # all numbers are the filler, and alone share the gradient equally: as in their average
+        with np.errstate(invalid="ignore", divide="ignore"):
+            y = np.where(alike, of_all.mean(a, axis, keepdims=keep, where=numbers), y)
     return np.where(nothing, y.dtype.type(np.nan), y) if np.any(nothing) else y, nothing
 
 

@@ -14,7 +14,6 @@ from tensorgrad.engine.primitive import Case, Constant
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import constant_value, operand
 from tensorgrad.ops.indexing import castable, writable_value
-from tensorgrad.ops.joining import stacked
 from tensorgrad.ops.reductions import one_axis
 from tensorgrad.ops.shape import copy_
 from tensorgrad.typing import DISTINCT, Array, ArrayLike, Draw, Shape
@@ -248,7 +247,7 @@ def _pad_widths(pad_width: Any, ndim: int) -> Widths:
 
 def _pairs(array: Any, keyword: str, values: ArrayLike) -> list[tuple[Any, Any]]:
     """Return the values before and after, for every axis, in the dtype of the array."""
-    values = writable_value(f"np.pad: {keyword}", array, stacked(values))
+    values = writable_value(f"np.pad: {keyword}", array, values)
     pairs = np.broadcast_to(values.astype(array.dtype), (array.ndim, 2))
     return [(pairs[i, 0], pairs[i, 1]) for i in range(array.ndim)]
 

@@ -7,13 +7,14 @@ import numpy as np
 
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
+from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.ops.dispatch import constant_value, operand
 from tensorgrad.typing import Array, ArrayLike, Draw
 
 
 def _coefficients(function: str, p: ArrayLike) -> Any:
-    p = np.atleast_1d(operand(p))
+    p = operand(p)
     if p.ndim != 1:
         raise ShapeError(
             explain(function, "Coefficients are a row of numbers.", "Ravel them.", shape=p.shape)
@@ -36,7 +37,12 @@ def _draw_two(draw: Draw) -> Case:
 
 @composite(np.polyval, samples=lambda draw: ((_draw_row(draw, 0), draw.array(draw.shape())), {}))
 def polyval(p: ArrayLike, x: ArrayLike) -> Any:
-    """Return the values of a polynomial at all entries of x."""
+    """Return the values of a polynomial at all entries of x, or at another polynomial."""
+    if isinstance(x, np.poly1d):
+        composed = operand(p)[:1]
+        for coefficient in operand(p)[1:]:
+            composed = np.polyadd(np.polymul(composed, x.coeffs), coefficient)
+        return composed
     x = operand(x)
     y: Any = np.zeros_like(x)
     for coefficient in operand(p):
@@ -82,7 +88,7 @@ def _draw_simple_roots(draw: Draw) -> Case:
 @composite(np.roots, samples=_draw_simple_roots)
 def roots(p: ArrayLike) -> Any:
     """Return the roots of a polynomial; the derivative is that of simple roots."""
-    p = _coefficients("np.roots", p)
+    p = _coefficients("np.roots", np.atleast_1d(p))
     (places,) = np.nonzero(constant_value(p))
     if len(places) == 0:
         return np.real(p[:0]) if p.dtype.kind == "c" else p[:0]
@@ -134,7 +140,7 @@ def _alike(a1: ArrayLike, a2: ArrayLike) -> tuple[Any, Any]:
 @composite(np.polymul, samples=_draw_two)
 def polymul(a1: ArrayLike, a2: ArrayLike) -> Any:
     """Multiply polynomials; zeros in front of their coefficients are dropped."""
-    return np.convolve(*(_trimmed(_coefficients("np.polymul", a)) for a in (a1, a2)))
+    return np.convolve(*(_trimmed(_coefficients("np.polymul", np.atleast_1d(a))) for a in (a1, a2)))
 
 
 def _trimmed(p: Any) -> Any:
@@ -184,7 +190,7 @@ def _order(function: str, m: int) -> int:
 @composite(np.polyder, samples=_draw_order)
 def polyder(p: ArrayLike, m: int = 1) -> Any:
     """Differentiate a polynomial m times."""
-    p = operand(p)
+    p = _coefficients("np.polyder", p)
     for _ in range(_order("np.polyder", m)):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
     return p
@@ -198,7 +204,7 @@ def _draw_integral(draw: Draw) -> Case:
 @composite(np.polyint, samples=_draw_integral)
 def polyint(p: ArrayLike, m: int = 1, k: ArrayLike = None) -> Any:
     """Integrate a polynomial m times, with the constants k, the first of them first."""
-    m, p = _order("np.polyint", m), operand(p)
+    m, p = _order("np.polyint", m), _coefficients("np.polyint", p)
     constants: Any = np.zeros(m) if k is None else np.atleast_1d(operand(k))
     if len(constants) == 1 and m > 1:
         constants = constants[0] * np.ones(m)
@@ -280,7 +286,7 @@ def polyfit(
     c, residuals, rank, values = np.linalg.lstsq(rows, y, rcond)
     c = np.transpose(np.transpose(c) / scale)
     if full:
-        return c, residuals, rank, values, rcond
+        return c, residuals, rank, values, Tensor(rcond) if isinstance(rcond, np.generic) else rcond
     if rank != order:
         warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=3)
     if not cov:

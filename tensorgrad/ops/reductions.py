@@ -107,6 +107,10 @@ def _shares(x: Array, ans: Array, axis: tuple[int, ...], keepdims: bool) -> Arra
     return attained / np.sum(attained, axis=axis, keepdims=True)
 
 
+def _shared(seed: Array, shares: Array) -> Array:
+    return np.where(shares > 0, seed * shares, 0)  # where there is no share, not 0 * inf either
+
+
 sum_ = linear(
     _sum,
     lambda g, x_shape, axis, keepdims: np.broadcast_to(_beside(g, axis, keepdims), x_shape),
@@ -125,11 +129,11 @@ prod_ = general(
 max_, min_ = (
     general(
         fun,
-        lambda g, x, ans, axis, keepdims: (
-            _beside(g, axis, keepdims) * _shares(x, ans, axis, keepdims)
+        lambda g, x, ans, axis, keepdims: _shared(
+            _beside(g, axis, keepdims), _shares(x, ans, axis, keepdims)
         ),
         lambda t, x, ans, axis, keepdims: np.sum(
-            t * _shares(x, ans, axis, keepdims), axis=axis, keepdims=keepdims
+            _shared(t, _shares(x, ans, axis, keepdims)), axis=axis, keepdims=keepdims
         ),
         samples=_draw_axes(DISTINCT, min_side=1),
         branches=lambda x, ans, axis, keepdims: np.real(x) == np.real(_beside(ans, axis, keepdims)),
@@ -335,7 +339,11 @@ def _extremum(
     initial = _first(a, initial, function)
     if any(a.shape[i] == 0 for i in axes):  # nothing to choose from, which sums to 0
         return np.add(sum_(a, axis=axes, keepdims=_keeps(keepdims)), initial)
-    extremum = reduce(_masked(a, where, initial), axis=axes, keepdims=_keeps(keepdims))
+    filler = initial
+    if a.dtype.kind == "f":  # below what there is to begin with, so that they never tie
+        below = -np.inf if combine is np.maximum else np.inf
+        filler = np.nextafter(constant_value(initial), a.dtype.type(below))
+    extremum = reduce(_masked(a, where, filler), axis=axes, keepdims=_keeps(keepdims))
     return combine(extremum, initial)
 
 
@@ -374,7 +382,7 @@ def mean(
     a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
     y = _mean(_accurate(a), axes, where, _keeps(keepdims))
-    return y.astype(np.float16) if a.dtype == np.float16 else y
+    return _as_asked(y, np.float16 if a.dtype == np.float16 else dtype)
 
 
 def _draw_var(draw: Draw) -> Case:
@@ -402,11 +410,33 @@ def var(
 ) -> Any:
     """Average the squared distance from the mean, with ddof taken off the number of entries."""
     refuse("np.var", out=out)
-    a = _converted(a, dtype)
+    a = _in_precision("np.var", a, dtype)
     axes = all_axes(axis, a.ndim)
     ddof = _ddof("np.var", ddof, correction)
     y = _var(_accurate(a), axes, where, mean, ddof, _keeps(keepdims))
-    return y.astype(np.float16) if a.dtype == np.float16 else y
+    return _in_precision_of(a, y, dtype)
+
+
+def _in_precision(function: str, a: ArrayLike, dtype: DTypeLike) -> Any:
+    a = operand(a)
+    if dtype is not None and np.dtype(dtype).kind not in ("c" if a.dtype.kind == "c" else "fc"):
+        raise UnsupportedError(
+            explain(
+                function,
+                "Deviations from the mean are computed in floating-point numbers, and complex ones"
+                " as such.",
+                "Leave the dtype out, and convert the result.",
+                dtype=str(np.dtype(dtype)),
+                a_dtype=str(a.dtype),
+            )
+        )
+    return _converted(a, dtype)
+
+
+def _in_precision_of(a: Any, y: Any, dtype: DTypeLike) -> Any:
+    if a.dtype == np.float16 and y.dtype == np.float32:  # see _accurate
+        return y.astype(np.float16)
+    return _as_asked(y, dtype)
 
 
 def _ddof(function: str, ddof: float, correction: float) -> float:
@@ -431,7 +461,7 @@ def _var(a: Any, axes: tuple[int, ...], where: Any, mean: Any, ddof: float, keep
     distance = _masked(
         a - (_mean(a, axes, where, keepdims=True) if mean is NoValue else mean), where, 0
     )
-    if distance.dtype.kind == "c":
+    if a.dtype.kind == "c":
         squares = np.real(distance) ** 2 + np.imag(distance) ** 2
     else:
         squares = distance * distance
@@ -463,11 +493,11 @@ def std(
 ) -> Any:
     """Return the root of the variance; its gradient is 0 where all entries are equal."""
     refuse("np.std", out=out)
-    a = _converted(a, dtype)
+    a = _in_precision("np.std", a, dtype)
     axes = all_axes(axis, a.ndim)
     ddof = _ddof("np.std", ddof, correction)
     y = root(_var(_accurate(a), axes, where, mean, ddof, _keeps(keepdims)))
-    return y.astype(np.float16) if a.dtype == np.float16 else y
+    return _in_precision_of(a, y, dtype)
 
 
 def _draw_cumsum_call(draw: Draw) -> Case:

@@ -10,7 +10,6 @@ from tensorgrad.engine.primitive import Case, Primitive
 from tensorgrad.errors import IndexingError, ShapeError, explain
 from tensorgrad.ops.dispatch import constant_value, operand, refuse
 from tensorgrad.ops.indexing import castable, writable_value
-from tensorgrad.ops.joining import stacked
 from tensorgrad.ops.reductions import all_axes, one_axis
 from tensorgrad.ops.shape import sides
 from tensorgrad.typing import Array, ArrayLike, Axis, Draw, Shape
@@ -180,7 +179,7 @@ def insert(arr: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None)
     """Put values, which are cast, in front of what an index reads along an axis."""
     arr, axis = _row_or_axis(arr, axis)
     obj = _named(obj)
-    values = writable_value("np.insert", arr, stacked(values)).astype(arr.dtype)
+    values = writable_value("np.insert", arr, values).astype(arr.dtype)
     side = arr.shape[axis]
     numbers = np.arange(side)
     places = len(np.insert(numbers, obj, 0)) - side

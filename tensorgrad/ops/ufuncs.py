@@ -12,11 +12,11 @@ import numpy as np
 
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.modes import branch_watcher, is_recording
-from tensorgrad.engine.primitive import NUMPY, Case, Constant
+from tensorgrad.engine.primitive import NUMPY, REGISTRY, Case, Constant
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import IndexingError, ShapeError, UnsupportedError, explain
 from tensorgrad.ops import reductions
-from tensorgrad.ops.calculus import cumprod
+from tensorgrad.ops.calculus import cumprod, recurrence
 from tensorgrad.ops.dispatch import UFUNC_METHODS, NoValue, constant_value, operand, refuse
 from tensorgrad.ops.indexing import assign, plain_index, scatter, setitem_
 from tensorgrad.ops.nans import extremum_of_numbers
@@ -196,11 +196,28 @@ def reduce(
 
 def _length(a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any) -> Any:
     """Return the length of vectors, in units in which no square overflows: smooth at zeros."""
-    begin = a.dtype.type(0) if initial is NoValue or initial is None else initial
-    sizes = np.abs(constant_value(a)).max(initial=abs(constant_value(begin)))
-    unit = a.dtype.type(sizes if np.isfinite(sizes) and sizes else 1)
-    squares = reductions.sum((a / unit) ** 2, axis, keepdims=keepdims, where=where)
+    begin = operand(0 if initial is NoValue or initial is None else initial).astype(a.dtype)
+    if where is not True:
+        a = np.where(constant_value(where), a, a.dtype.type(0))
+    axes = reductions.all_axes(axis, a.ndim)
+    sizes = np.max(
+        np.abs(constant_value(a)), axes, keepdims=True, initial=abs(constant_value(begin))
+    )
+    units = np.where(np.isfinite(sizes) & (sizes > 0), sizes, a.dtype.type(1))
+    unit = units if keepdims else np.squeeze(units, axes)
+    squares = reductions.sum((a / units) ** 2, axis, keepdims=keepdims)
     return reductions.root(squares + (begin / unit) ** 2) * unit
+
+
+def _lengths(a: Any) -> Any:
+    """Return the lengths of the first entries along the first axis, in units as in `_length`."""
+    sizes = np.fmax.accumulate(np.abs(constant_value(a)))
+    sizes = np.fmin(sizes, np.finfo(a.dtype).max)
+    least = np.min(sizes, 0, initial=np.inf, where=sizes > 0)  # zeros take the unit that follows
+    units = np.where(sizes > 0, sizes, np.where(np.isfinite(least), least, a.dtype.type(1)))
+    shrinking = np.concatenate([units[:1], units[:-1]]) / units
+    squares = recurrence(shrinking**2, (a / units) ** 2, axis=0)
+    return np.concatenate([a[:1], (reductions.root(squares) * units)[1:]])
 
 
 def _draw_accumulate(draw: Draw) -> Case:
@@ -237,6 +254,8 @@ def accumulate(
     a = np.moveaxis(a, axis, 0)
     if len(a) == 0:
         return _constant(ufunc, ans)
+    if ufunc is np.hypot:
+        return np.where(np.isinf(ans), ans, np.moveaxis(_lengths(a), 0, axis))
     steps = [a[0]]
     for i in range(1, len(a)):
         steps.append(ufunc(steps[-1], a[i]))
@@ -372,10 +391,10 @@ def _applied(ufunc: np.ufunc, x: Any, index: Any, *b: ArrayLike) -> Any:
 UFUNC_METHODS.update(
     {
         "__call__": call,
-        "reduce": reduce,
-        "accumulate": accumulate,
-        "reduceat": reduceat,
-        "outer": outer,
         "at": at,
+        **{
+            name: REGISTRY[f"ufunc.{name}"]
+            for name in ("reduce", "accumulate", "reduceat", "outer")
+        },
     }
 )

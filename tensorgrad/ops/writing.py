@@ -12,7 +12,6 @@ from tensorgrad.engine.primitive import Case
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.ops.dispatch import constant_value
 from tensorgrad.ops.indexing import castable, in_place, writable_value
-from tensorgrad.ops.joining import stacked
 from tensorgrad.typing import Array, ArrayLike, Draw
 
 
@@ -20,7 +19,7 @@ def _written(
     function: str, a: Any, values: ArrayLike, write: Callable[[Array, ArrayLike], None]
 ) -> Any:
     """Return a with the values at the places where ``write(a, values)`` leaves them."""
-    given, values = values, writable_value(function, a, stacked(values))
+    given, values = values, writable_value(function, a, values)
     # for NumPy's errors; it casts lists and numbers of Python's more freely than arrays
     tried = constant_value(values) if isinstance(values, Tensor) else given
     write(np.array(constant_value(a), order="C"), tried)

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -220,7 +220,7 @@ def generic(primitive: Primitive) -> list[Mutant]:
     for mode in ("vjp", "jvp"):
         rules = getattr(primitive, f"{mode}s")
         places = range(1) if isinstance(rules, Every) else range(len(rules))
-        for argnum in (i for i in places if rules[i] is not None):
+        for argnum in (i for i in places if _returns(primitive.rules[mode][i])):
             for name, mutation in MUTATIONS.items():
                 found.append(
                     Mutant(
@@ -231,6 +231,11 @@ def generic(primitive: Primitive) -> list[Mutant]:
                     )
                 )
     return found
+
+
+def _returns(rule: Rule | None) -> bool:
+    """Return whether there is a rule to spoil, and not one that only raises."""
+    return rule is not None and rule.formula.__annotations__.get("return") is not NoReturn
 
 
 # ---- whether there is anything to find ----------------------------------------------------------

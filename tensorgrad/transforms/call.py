@@ -3,15 +3,14 @@
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-import numpy as np
-
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.modes import recording
 from tensorgrad.engine.node import Node, Variable
 from tensorgrad.engine.primitive import raise_freed
 from tensorgrad.engine.several import Component, Step, Together, pack, spaces_of
-from tensorgrad.engine.space import Parts, Space, fit_cotangent, fit_tangent, zeros
+from tensorgrad.engine.space import Parts, Space, batched_zeros, fit_cotangent, fit_tangent, zeros
 from tensorgrad.engine.tensor import Tensor
+from tensorgrad.transforms.batching.batched import Levels, levels_of, reopened
 from tensorgrad.transforms.record import live_nodes
 from tensorgrad.typing import Array
 
@@ -22,11 +21,17 @@ Push = Callable[[Sequence[Array], Sequence[Any], Any], Sequence[Array]]
 
 
 class Call(Step):
-    """What records a call: rules that are about all arguments and all results at once."""
+    """What records a call: rules that are about all arguments and all results at once.
 
-    def __init__(self, name: str, spaces: Sequence[Space], pull: Pull, push: Push) -> None:
+    What they do under `vmap` they do for each example, also when it is over.
+    """
+
+    def __init__(
+        self, name: str, spaces: Sequence[Space], levels: Levels, pull: Pull, push: Push
+    ) -> None:
         def pulled(g: Any, saved: Any, _params: dict[str, Any], _argnum: int) -> Any:
-            parts = pull(g.dense(), *saved)
+            with reopened(levels):
+                parts = pull(g.dense(), *saved)
             return Parts(
                 {
                     i: fit_cotangent(part, *space)
@@ -37,7 +42,8 @@ class Call(Step):
             )
 
         def pushed(t: Any, saved: Any, _params: dict[str, Any], _argnum: int) -> Any:
-            return Parts(dict(enumerate(push(t.dense(), *saved))), ())
+            with reopened(levels):
+                return Parts(dict(enumerate(push(t.dense(), *saved))), ())
 
         super().__init__(name, pulled, pushed)
 
@@ -67,22 +73,19 @@ def record_call(
     values = tuple(arg._value for arg in args)
     spaces = spaces_of(values)
     packed = pack([arg._node for arg in args], spaces)
-    call = Call(name, spaces, pull, push)
+    call = Call(name, spaces, levels_of(results), pull, push)
     node = Together(call, (packed,), {}, (values, kept), spaces_of(results))
-    return [
-        Component(f"{name}[{i}]", i).of(node, np.asarray(value)) for i, value in enumerate(results)
-    ]
+    return [Component(f"{name}[{i}]", i).of(node, value) for i, value in enumerate(results)]
 
 
 def transpose(
     linear: Callable[..., Sequence[Any]], spaces: Sequence[Space], gs: Sequence[Array]
 ) -> list[Array]:
     """Apply the transpose of a linear function of arrays in these spaces to cotangents."""
-    inputs = [Variable(np.zeros(*space)) for space in spaces]
+    points = [batched_zeros(*space) for space in spaces]
+    inputs = [Variable(x) for x in points]
     with recording(on=True):
-        results = linear(
-            *(Tensor(np.zeros(*space), v) for space, v in zip(spaces, inputs, strict=True))
-        )
+        results = linear(*map(Tensor, points, inputs))
     ends, seeds = [], []
     for y, g in zip(results, gs, strict=True):
         if isinstance(y, Tensor) and y._node is not None:

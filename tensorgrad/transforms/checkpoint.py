@@ -11,9 +11,9 @@ from tensorgrad.engine.forward import forward
 from tensorgrad.engine.graph import ancestors, creation_order, descendants
 from tensorgrad.engine.modes import is_recording, recording
 from tensorgrad.engine.node import Node, next_index
-from tensorgrad.engine.space import zeros
+from tensorgrad.engine.space import revealed, zeros
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.errors import GraphError, explain
+from tensorgrad.errors import GraphError, UnsupportedError, explain
 from tensorgrad.transforms.call import record_call
 from tensorgrad.transforms.record import variable
 from tensorgrad.transforms.tree import Structure, flatten, unflatten
@@ -42,6 +42,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     ------
     GraphError
         During a derivative, if f returns other values than at first: what it reads has changed.
+    UnsupportedError
+        If f writes to an argument.
 
     Examples
     --------
@@ -132,6 +134,17 @@ class _Run:
         args, kwargs = unflatten(structure, full)
         with recording(on=True):
             self.results, self.structure = flatten(f(*args, **kwargs))
+        for i, node in zip(places, variables, strict=True):
+            if full[i]._node is not node:
+                raise UnsupportedError(
+                    explain(
+                        "checkpoint",
+                        "A function under checkpoint must not write to its arguments.",
+                        "Write to a copy, and return it.",
+                        written_to=i,
+                        shape=full[i].shape,
+                    )
+                )
         nodes = {i: y._node for i, y in enumerate(self.results) if isinstance(y, Tensor)}
         self.passed_through = {i: variables.index(n) for i, n in nodes.items() if n in variables}
         made = {i: n for i, n in nodes.items() if n is not None and n.index > start}
@@ -165,6 +178,7 @@ class _Run:
 
 
 def _is_same(x: Array, y: Array) -> bool:
+    x, y = revealed(x), revealed(y)
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
     tolerance = _SAME.get(x.dtype.char, 1e-2)

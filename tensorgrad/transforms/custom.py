@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorgrad.engine.modes import is_recording, recording
 from tensorgrad.engine.several import spaces_of
-from tensorgrad.engine.space import Space, zeros
+from tensorgrad.engine.space import Space, array_of, zeros
 from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
 from tensorgrad.transforms.call import record_call, transpose
@@ -40,7 +40,7 @@ class _Results:
     def __init__(self, value: Tree) -> None:
         self.leaves, self.structure = flatten(value)
         self.places = [i for i, leaf in enumerate(self.leaves) if _has_tangent(leaf)]
-        self.values = [np.asarray(value_of(self.leaves[i])) for i in self.places]
+        self.values = [array_of(value_of(self.leaves[i])) for i in self.places]
 
     def filled(self, values: Sequence[Any], others: Sequence[Any]) -> Tree:
         """Return the container with these in place of the differentiated leaves."""
@@ -254,7 +254,7 @@ def _gradient(name: str, gradient: Any, x: Tensor) -> Array | None:
                 expected=x.shape,
             )
         )
-    return np.conj(gradient if isinstance(gradient, Tensor) else np.asarray(gradient))
+    return np.conj(array_of(gradient))
 
 
 class custom_jvp(_Custom):  # noqa: N801

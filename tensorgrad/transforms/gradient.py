@@ -63,7 +63,7 @@ def value_and_grad(
         run = record("grad", varied, {i: args[i] for i in places}, has_aux)
         _require_number(run.outputs)
         gradients = pull_back("grad", run, [None])
-        gradient = gradients[0] if isinstance(argnums, int) else gradients
+        gradient = gradients[0] if isinstance(argnums, (int, np.integer)) else gradients
         return ((run.value, run.aux) if has_aux else run.value), gradient
 
     return function
@@ -98,7 +98,7 @@ def grad(
 
 def positions(operation: str, argnums: int | Sequence[int], positional: int) -> list[int]:
     """Return the numbers of the arguments to differentiate by, counted from the first."""
-    places = [argnums] if isinstance(argnums, int) else list(argnums)
+    places = [argnums] if isinstance(argnums, (int, np.integer)) else list(argnums)
     if any(not -positional <= i < positional for i in places):
         raise ShapeError(
             explain(

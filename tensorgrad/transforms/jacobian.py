@@ -16,7 +16,7 @@ from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.transforms.batching.batched import Level, hide, show
 from tensorgrad.transforms.gradient import grad, positions
 from tensorgrad.transforms.products import jvp
-from tensorgrad.transforms.record import Recording, hand_out, record
+from tensorgrad.transforms.record import Recording, hand_out, record, require_vmap_goes_on
 from tensorgrad.transforms.tree import unflatten
 from tensorgrad.typing import Array, DTypeLike, Shape, Tree
 
@@ -170,7 +170,7 @@ def _differentiated(
         n = sum(math.prod(node.shape) for node in run.inputs)
         m = sum(math.prod(end.shape) for end in run.ends if end is not None)
         blocks = _columns(run) if by_columns(n, m) else _rows(run)
-        jacobian = _arranged(run, blocks, single=isinstance(argnums, int))
+        jacobian = _arranged(run, blocks, single=isinstance(argnums, (int, np.integer)))
         return (jacobian, run.aux) if has_aux else jacobian
 
     return function
@@ -233,6 +233,7 @@ def _pieces(g: Array, spaces: Sequence[tuple[Shape, DTypeLike]], units: int) -> 
 
 def _rows(run: Recording) -> Blocks:
     """Pull the unit vectors of all outputs back."""
+    require_vmap_goes_on("jacobian", run)
     numbers = [i for i, end in enumerate(run.ends) if end is not None]
     ends: list[Any] = [run.ends[i] for i in numbers]
     spaces = _spaces(ends)

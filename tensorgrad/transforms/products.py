@@ -13,13 +13,14 @@ from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import operand
 from tensorgrad.ops.methods import seed_like
-from tensorgrad.transforms.record import Recording, hand_out, record
+from tensorgrad.transforms.record import Recording, hand_out, record, require_vmap_goes_on
 from tensorgrad.transforms.tree import Structure, flatten, outline, unflatten
 from tensorgrad.typing import Tree
 
 
 def pull_back(operation: str, run: Recording, seeds: Sequence[Any]) -> tuple[Tree, ...]:
     """Return the gradient of each argument of a run, in the container it came in."""
+    require_vmap_goes_on(operation, run)
     ends, gs = [], []
     for end, seed in zip(run.ends, seeds, strict=True):
         if end is not None:

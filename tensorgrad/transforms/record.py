@@ -9,8 +9,9 @@ import numpy as np
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.modes import is_recording, recording
 from tensorgrad.engine.node import Leaf, Node, Variable
+from tensorgrad.engine.space import hidden_axes
 from tensorgrad.engine.tensor import Tensor, own, require_differentiable
-from tensorgrad.errors import UnsupportedError, explain
+from tensorgrad.errors import GraphError, UnsupportedError, explain
 from tensorgrad.ops.shape import copy_
 from tensorgrad.transforms.tree import Structure, flatten, unflatten
 from tensorgrad.typing import Array, Tree
@@ -103,6 +104,25 @@ def record(
         live=live,
         gives_tensors=gives_tensors,
     )
+
+
+def require_vmap_goes_on(operation: str, run: Recording) -> None:
+    """Raise where a run is about examples of a call of vmap that is over.
+
+    Then cotangents are summed over them; see `Level`.
+    """
+    for end in run.ends:
+        if end is not None and any(level.closed for level in hidden_axes(end.shape)):
+            raise GraphError(
+                explain(
+                    operation,
+                    "This was computed under vmap, which is over: there is a gradient for each"
+                    " example, and these can no longer be told apart.",
+                    "Call it in the function that vmap is given.",
+                    shape=tuple(end.shape),
+                    examples=tuple(level.size for level in hidden_axes(end.shape)),
+                )
+            )
 
 
 def hand_out(x: Any, as_tensor: bool) -> Any:

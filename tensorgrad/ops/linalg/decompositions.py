@@ -188,8 +188,9 @@ def _noticeable(x: Array, scale: Array) -> Array:
 class _Phases:
     """How the phases of complex vectors, the columns of v, are fixed: by entries that are real.
 
-    ``rows[j]`` picks the row of v whose entry in column j is real: a mask of (columns, rows). If
-    dv = v x + i v diag(c), it stays real for c[j] = -Im((v x)[row, j]) / v[row, j].
+    ``rows[j]`` picks the row of v whose entry in column j is real, or several by their shares: an
+    array of (columns, rows). If dv = v x + i v diag(c), it stays real for
+    c[j] = -Im((v x)[row, j]) / v[row, j].
     """
 
     def __init__(self, v: Array, rows: Array) -> None:
@@ -328,7 +329,7 @@ def _draw_uplo(draw: Draw) -> Case:
 
 
 def _reads_lower(function: str, uplo: str) -> bool:
-    if uplo.upper() not in ("L", "U"):
+    if str(uplo).upper() not in ("L", "U"):
         raise ShapeError(
             explain(
                 function,
@@ -362,10 +363,18 @@ def _eig(a: Array, /) -> Results:
 
 
 def _phases_of_eig(v: Array) -> _Phases:
-    # the greatest entry of each vector is real; of equal ones, that with no imaginary part
+    # The greatest entry of each vector is real. Of several that are equal and real, any may become
+    # the greatest, and all share the turn; of those that are not real, a phase is about to jump.
     value = bare(v)
-    largest = np.argmax(np.abs(value) * (np.imag(value) == 0), axis=-2)
-    return _Phases(v, largest[..., np.newaxis] == np.arange(v.shape[-2]))
+    size, eps = np.abs(value), 1e3 * np.finfo(value.dtype).eps
+    greatest = size >= (1 - eps) * np.max(size, axis=-2, keepdims=True)
+    slanted = greatest & (np.abs(np.imag(value)) > eps * size)
+    signs = np.where(
+        np.any(slanted, axis=-2, keepdims=True),
+        slanted * np.sign(np.imag(value)),
+        greatest * np.sign(np.real(value)),
+    )
+    return _Phases(v, transposed(signs / np.sum(greatest, axis=-2, keepdims=True, dtype=eps.dtype)))
 
 
 def _eig_vjp(g: Results, ans: Results) -> Array:

@@ -207,16 +207,16 @@ def cond(x: ArrayLike, p: Order = None) -> Any:
     x = matrix_operand("np.linalg.cond", x, square=p not in (None, 2, -2))
     x = _as_inexact(x)
     value = np.linalg.cond(bare(x), p)
-    finite = np.isfinite(value)
+    infinite = np.isinf(value)
     # a matrix that has a condition number in place of those that have none
     stand_in: Array = np.eye(*x.shape[-2:], dtype=x.dtype)
-    x = np.where(np.expand_dims(finite, (-2, -1)), x, stand_in)
+    x = np.where(np.expand_dims(infinite, (-2, -1)), stand_in, x)
     if p in (None, 2, -2):
         s = np.linalg.svdvals(x)
         r = s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     else:
         r = np.linalg.matrix_norm(x, ord=p) * np.linalg.matrix_norm(np.linalg.inv(x), ord=p)
-    return np.where(finite, r, value)
+    return np.where(infinite, value, r)
 
 
 def _draw_rank(draw: Draw) -> Case:

@@ -114,6 +114,15 @@ def tensorsolve(a: ArrayLike, b: ArrayLike, axes: Sequence[int] | None = None) -
     if axes is not None:
         order = list(range(a.ndim))
         for axis in axes:
+            if axis not in order:
+                raise ShapeError(
+                    explain(
+                        "np.linalg.tensorsolve",
+                        "The axes to be moved to the end of a are counted from 0.",
+                        a_shape=a.shape,
+                        axes=axes,
+                    )
+                )
             order.remove(axis)
             order.append(axis)
         a = np.transpose(a, order)
@@ -173,7 +182,7 @@ def cofactors(a: Array) -> Array:
     division, so that derivatives of any order are right.
     """
     value = bare(a)
-    u, s, v = np.linalg.svd(value)
+    u, s, v = np.linalg.svd(np.where(np.isnan(value), 0, value))
     kept = s > NEARLY_SINGULAR * np.max(s, axis=-1, keepdims=True, initial=0)
     ranks = np.count_nonzero(kept, axis=-1)
     if np.all(ranks == a.shape[-1]):
@@ -243,15 +252,34 @@ def _slogdet(a: Array, /) -> tuple[Array, Array]:
     return tuple(np.linalg.slogdet(a))
 
 
+def _singular(ans: tuple[Array, Array]) -> Array:
+    """Say which determinants are zero: their logarithms have no derivatives."""
+    return bare(ans[0]) == 0
+
+
+def _invertible(a: Array, singular: Array) -> Array:
+    """Put a matrix that has an inverse in place of those that have none."""
+    return np.where(_scaled_to(singular), identity_like(a), a) if np.any(singular) else a
+
+
+def _nan_at(singular: Array, x: Array) -> Array:
+    """Put NaN where a singular matrix matters."""
+    return np.where(singular & (bare(x) != 0), np.nan, x) if np.any(singular) else x
+
+
 def _slogdet_vjp(g: tuple[Array, Array], a: Array, ans: tuple[Array, Array]) -> Array:
     # Re(h tr(a^-1 da)) is the sum of both parts below
     h = g[1] + 1j * np.imag(g[0] * ans[0]) if np.iscomplexobj(a) else g[1]
-    return _scaled_to(h) * transposed(np.linalg.inv(a))
+    singular = _singular(ans)
+    inverse = np.linalg.inv(_invertible(a, singular))
+    return _scaled_to(_nan_at(singular, h)) * transposed(inverse)
 
 
 def _slogdet_jvp(t: Array, a: Array, ans: tuple[Array, Array]) -> tuple[Array, Array]:
     # log(det) = log|det| + i angle, and d log(det) = tr(a^-1 da)
-    d = np.trace(np.linalg.solve(a, t), axis1=-2, axis2=-1)
+    singular = _singular(ans)
+    t = _nan_at(_scaled_to(singular), t)
+    d = np.trace(np.linalg.solve(_invertible(a, singular), t), axis1=-2, axis2=-1)
     return 1j * np.imag(d) * ans[0], np.real(d)
 
 
@@ -260,6 +288,7 @@ slogdet_ = several(
     _slogdet_vjp,
     _slogdet_jvp,
     outputs=("sign", "logabsdet"),
+    singular=lambda ans: (_singular(ans), _singular(ans)),
     samples=lambda draw: ((draw_invertible(draw),), {}),
     holomorphic=False,
 )

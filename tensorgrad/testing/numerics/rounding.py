@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.engine.backward import reached
 from tensorgrad.engine.forward import apply_to_tangents
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.singular import Alarm
@@ -36,10 +37,13 @@ def disturbed_gradient(
         part = disturb(fit_cotangent(part, node.shape, node.dtype))
         pending[node] = pending[node] + part if node in pending else part
 
+    ends, gs = [], []
     for end, g in zip(run.ends, cotangents, strict=True):
         if end is not None:
-            receive(end, np.asarray(np.conj(g), end.dtype))  # inside, rules are plain transposes
-    with Alarm() as alarm:
+            ends.append(end)
+            gs.append(np.asarray(np.conj(g), end.dtype))  # inside, rules are plain transposes
+            receive(end, gs[-1])
+    with Alarm(lambda alarm: reached(alarm, ends, gs)) as alarm:
         for node in reversed(run.nodes):
             primitive = node.primitive
             if primitive is None or node not in pending:
@@ -49,7 +53,9 @@ def disturbed_gradient(
                 rule = primitive.vjps[argnum] if parent is not None else None
                 if rule is not None and parent is not None:
                     part = rule(g, saved, node.params, argnum)
-                    receive(parent, alarm.answer(primitive, part, g) if alarm.rung else part)
+                    if alarm.rung:
+                        part = alarm.answer(rule, node, argnum, part, g, node)
+                    receive(parent, part)
     return [np.conj(pending.get(node, zeros(node.shape, node.dtype))) for node in run.inputs]
 
 

@@ -94,18 +94,21 @@ class Subject:
         return np.where(sizes == 0, np.max(self.scale, initial=0), sizes)
 
     def at(self, x: Array) -> Point:
-        """Evaluate the function; nothing finite where it raises."""
+        """Evaluate the function; nothing finite where it raises, or gives more or fewer numbers."""
         self.evaluations += 1
+        nowhere = Point(np.full_like(self.base.y, np.nan), None)
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if self.trace is None:
                     ys = self.f(*self.arrays(x))
-                    return Point(self.codomain.pack([np.asarray(y) for y in ys]), None)
-                run = trace(self.f, self.domain.unpack(x))
-                return Point(self.codomain.pack(run.values), run.branch)
+                    point = Point(self.codomain.pack([np.asarray(y) for y in ys]), None)
+                else:
+                    run = trace(self.f, self.domain.unpack(x))
+                    point = Point(self.codomain.pack(run.values), run.branch)
         except Exception:  # whatever a function raises outside of its domain
-            return Point(np.full_like(self.base.y, np.nan), None)
+            return nowhere
+        return point if point.y.size == self.base.y.size else nowhere
 
     def arrays(self, x: Array) -> list[Array]:
         """Cut a vector into the arrays that f is called with."""

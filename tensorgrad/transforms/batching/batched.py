@@ -6,6 +6,8 @@ levels. What NumPy's functions do with it, by their protocols, is said in `proto
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -19,6 +21,9 @@ from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.typing import Array, DTypeLike, Shape
 
+# the calls of `vmap` that are over, but part of which is being done again
+_reopened: ContextVar[frozenset["Level"]] = ContextVar("reopened", default=frozenset())
+
 
 class Level:
     """One call of `vmap`: the number of its examples, and whether the call is over.
@@ -27,25 +32,34 @@ class Level:
     cotangent back through it, an array that was the same for all examples was broadcast to them.
     """
 
-    __slots__ = ("closed", "since", "size")
+    __slots__ = ("_over", "since", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.closed = False
+        self._over = False
         self.since = next_index()  # what is recorded later, before it is closed, is within it
 
     def __enter__(self) -> "Level":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.closed = True
+        self._over = True
 
     def __repr__(self) -> str:
         return f"{self.size} examples"
 
+    @property
+    def closed(self) -> bool:
+        """Whether the call is over, and no part of it is being done again."""
+        return self._over and self not in _reopened.get()
+
     def show(self, x: Array) -> Array:
         """Make the examples the first axis."""
         return show(x, self)
+
+    def hide(self, x: Array) -> Array:
+        """Take the first axis, along which the examples lie, out of sight."""
+        return hide(x, self)
 
     def total(self, x: Array) -> Array:
         """Sum over the examples: the transpose of broadcasting to them."""
@@ -53,6 +67,16 @@ class Level:
 
 
 Levels = tuple[Level, ...]
+
+
+@contextmanager
+def reopened(levels: Iterable[Level]) -> Iterator[None]:
+    """Compute inside as within these calls of `vmap`: derivatives are those of each example."""
+    token = _reopened.set(_reopened.get().union(levels))
+    try:
+        yield
+    finally:
+        _reopened.reset(token)
 
 
 class OneByOneError(UnsupportedError):
