@@ -1,5 +1,7 @@
 """tensorgrad: a NumPy autograd engine with a convolution primitive."""
 
+from typing import TYPE_CHECKING
+
 from tensorgrad import errors as errors, fft as fft, linalg as linalg, ops as ops
 
 # the Array API standard: NumPy's names for what NumPy has
@@ -32,3 +34,15 @@ from tensorgrad.transforms import (
     vmap as vmap,
 )
 from tensorgrad.visualize.graph import Graph as Graph, graph as graph
+
+if TYPE_CHECKING:
+    from tensorgrad import special as special
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import `tensorgrad.special`, which needs SciPy, when it is asked for."""
+        if name == "special":
+            import tensorgrad.special
+
+            return tensorgrad.special
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

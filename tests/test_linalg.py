@@ -78,7 +78,7 @@ def test_what_has_no_inverse_raises_as_in_numpy():
 
 @both
 def test_a_logarithm_that_is_infinite_has_no_derivative(dtype):
-    # and does not spoil those of the other matrices of a stack, nor its own where it does not matter
+    # it does not spoil those of other matrices of a stack, nor its own where it does not matter
     a = np.stack([np.ones((2, 2)), np.diag([1.0, 4.0])]).astype(dtype)
 
     def logarithms(a):
@@ -268,7 +268,7 @@ VECTORS = {
 
 
 @pytest.mark.parametrize("f", VECTORS.values(), ids=VECTORS.keys())
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(seed=st.integers(0, 1000))
 def test_the_phases_of_complex_vectors_are_those_that_numpy_returns(f, seed):
     # the sum of all entries changes with the phases
@@ -286,11 +286,12 @@ def test_where_another_entry_may_become_the_real_one():
     # of the vectors (1, i) and (1, -i), over sqrt(2), either entry may be the greatest, and so real
     a = np.array([[0.0, -1.0], [1.0, 0.0]])
     assert np.isnan(tg.grad(lambda a: np.sum(np.real(linalg.eig(a)[1])))(a)).any()
-    assert np.isnan(pushed(lambda a: linalg.eig(a)[1], a, np.array([[1.0, 2.0], [3.0, -4.0]]))).any()
+    t = np.array([[1.0, 2.0], [3.0, -4.0]])
+    assert np.isnan(pushed(lambda a: linalg.eig(a)[1], a, t)).any()
     assert_allclose(tg.grad(lambda a: np.sum(np.abs(linalg.eig(a)[1]) ** 2))(a), 0, atol=1e-15)
     # of (1, 1) as well, but both are real: the average of both sides
     a = np.array([[0.0, -1.0], [0.0, -1.0]]) + 0j
-    t = np.array([[1.0, 2.0], [3.0, -4.0]]) * (1 + 2j)
+    t = t * (1 + 2j)
     sides = [(linalg.eig(a + h * t)[1] - linalg.eig(a)[1]) / h for h in (1e-7, -1e-7)]
     assert np.abs(sides[0] - sides[1]).max() > 0.1
     tangent = pushed(lambda a: linalg.eig(a)[1], a, t)

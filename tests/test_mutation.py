@@ -374,6 +374,52 @@ def test_a_number_that_is_read_is_no_view():
     assert check_grad(tg.vmap(summed), x)
 
 
+def shared(x):
+    total = np.sum(x)
+    other = total
+    other += 1.0
+    return total * other
+
+
+def squared(x):
+    y = x
+    y += 1.0
+    y *= x
+    return y
+
+
+def test_numbers_are_not_updated_in_place():
+    x = np.array([1.0, 2.0])
+    assert tg.vjp(shared, x)[0] == shared(x)
+    assert check_grad(shared, x)
+    for number in (0.5, np.float64(0.5)):
+        assert tg.vjp(squared, number)[0] == squared(number) == 0.75
+        assert tg.grad(squared)(number) == 2.0
+    for examples in (x, tg.tensor(x), tg.tensor(x, requires_grad=True)):
+        assert tg.vmap(squared)(examples).tolist() == [2.0, 6.0]
+    assert tg.vmap(tg.grad(squared))(x).tolist() == [3.0, 5.0]
+    total = np.sum(tg.tensor(x))
+    total += x  # becomes an array, as in NumPy
+    assert total.tolist() == [4.0, 5.0]
+
+
+def test_arrays_without_axes_are_updated_in_place():
+    array = np.array(0.5)
+    assert tg.vjp(squared, array)[0] == squared(array.copy()) == 2.25
+    t = u = tg.zeros(())
+    t += 1.0
+    t += 1.0
+    assert u.item() == 2.0
+    w = leaf(2.0)
+    for _ in range(2):
+        (w * w).backward()
+        with tg.no_grad():
+            w -= 0.25 * w.grad
+        w.grad = None
+    assert w.is_leaf
+    assert w.item() == 0.5
+
+
 def test_a_row_of_each_example_is_a_window():
     def f(x):
         y = x * 1
@@ -390,7 +436,7 @@ def test_the_real_part_of_complex_numbers_is_a_view():
     z = tg.tensor([1 + 2j, 3.0], requires_grad=True) * 1
     for part in (z.real, z.imag):
         with pytest.raises(tg.errors.GraphError, match="view of another"):
-            part += 1.0
+            part[0] = 1.0
     assert z.tolist() == [1 + 2j, 3.0]
     part = np.real(np.exp(z))  # of what nobody else can reach
     part += 1.0

@@ -42,9 +42,9 @@ def backward(
     """
     route = _route(outputs, inputs)
     with Alarm(lambda alarm: reached(alarm, outputs, cotangents, inputs)) as alarm:
-        found = _walk(outputs, cotangents, route, alarm, live)
+        found = walk(outputs, cotangents, route, alarm, live)
         if alarm.missed(found.values()):
-            found = _walk(outputs, cotangents, route, alarm, live)
+            found = walk(outputs, cotangents, route, alarm, live)
     if free:
         for node in route.nodes:
             if node.primitive is not None:
@@ -61,7 +61,7 @@ def reached(
     """Return for the nodes of a backward walk which of their entries matter; see `Probe`."""
     probe = Probe()
     seeds = [marks(g, varies=alarm.outer is not None) for g in cotangents]
-    _walk(outputs, seeds, _route(outputs, inputs), probe)
+    walk(outputs, seeds, _route(outputs, inputs), probe)
     return probe.reached
 
 
@@ -78,13 +78,14 @@ def _route(outputs: Sequence[Node], inputs: Sequence[Node] | None) -> _Route:
     return _Route(nodes, set(nodes) if inputs is None else descendants(nodes, inputs), stops)
 
 
-def _walk(
+def walk(
     outputs: Sequence[Node],
     cotangents: Sequence[Array],
     route: _Route,
     alarm: Alarm | Probe,
     live: Container[Node] = (),
 ) -> dict[Node, Any]:
+    """Pull cotangents along a route, while an alarm listens to what the rules make of them."""
     nodes, wanted, stops = route
     pending: dict[Node, Any] = {}
     ours: set[Node] = set()  # nodes whose pending cotangent is an array that only this walk holds

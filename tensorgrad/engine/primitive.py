@@ -123,7 +123,7 @@ class Constant(Operation):
             ans = _retry(self, plain_args, plain_params, error)
         if self.steps and (note := branch_watcher()) is not None:
             note(ans)
-        return _wrap(ans)
+        return as_tensors(ans)
 
 
 def _unwrap(arg: Any) -> Any:
@@ -134,13 +134,14 @@ def _unwrap(arg: Any) -> Any:
     return arg
 
 
-def _wrap(ans: Any) -> Any:
+def as_tensors(ans: Any) -> Any:
+    """Return a result, or a list or tuple of such, with Tensors for arrays and NumPy's numbers."""
     if type(ans) is Tensor:
         return ans
     if isinstance(ans, np.generic) or hasattr(ans, "__array_function__"):
         return Tensor(ans)
     if type(ans) in (list, tuple):
-        return type(ans)(_wrap(item) for item in ans)
+        return type(ans)(as_tensors(item) for item in ans)
     return ans
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.node import Leaf, Node
-from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
+from tensorgrad.errors import GraphError, IndexingError, ShapeError, UnsupportedError, explain
 from tensorgrad.typing import Array, ArrayLike, DTypeLike, Shape
 
 if TYPE_CHECKING:  # the methods live one layer up, which puts them on the class when it is imported
@@ -145,7 +145,18 @@ class Tensor(Methods):
 
     def item(self, *index: Any) -> Any:
         """Return the only entry, or that at an index, as a Python number, without the history."""
-        return self._value.item(*index)
+        try:
+            return self._value.item(*index)
+        except (ValueError, IndexError) as error:
+            raise (IndexingError if isinstance(error, IndexError) else ShapeError)(
+                explain(
+                    "item",
+                    "A number is the only entry, or one that an index names.",
+                    "Name one that there is, as in x.item(0), or use x.tolist() for all.",
+                    shape=self.shape,
+                    index=index,
+                )
+            ) from error
 
     def tolist(self) -> Any:
         """Return the entries as nested lists of Python numbers, without the history."""

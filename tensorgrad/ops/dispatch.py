@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.engine.primitive import NUMPY, Operation
+from tensorgrad.engine.primitive import NUMPY, Operation, as_tensors
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.typing import Array, ArrayLike
@@ -96,7 +96,8 @@ def array_function(_: Tensor, function: Any, _types: Any, args: Any, kwargs: Any
     """Answer for any other function of NumPy called with a Tensor."""
     operation = NUMPY.get(function)
     if operation is not None and kwargs.get("out") is None:
-        return operation(*args, **kwargs)
+        # a result that depends on no tensor, as polyint(x, m=0, k=k), may be a plain array
+        return as_tensors(operation(*args, **kwargs))
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if operation is None:
         raise UnsupportedError(

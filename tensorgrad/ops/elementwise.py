@@ -514,7 +514,7 @@ def astype(
     dtype = np.dtype(dtype)
     if dtype == x.dtype and not copy:
         return x
-    if dtype == bool and x.requires_grad:
+    if dtype.kind == "b" and x.requires_grad:
         return np.not_equal(x, 0)
     if x.requires_grad and is_recording():
         require_differentiable("astype", dtype, "Use x.detach() for a constant.")

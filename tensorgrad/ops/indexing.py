@@ -301,6 +301,13 @@ def writable_value(operation: str, x: Tensor, v: ArrayLike) -> Any:
     return v
 
 
+def is_number(x: Tensor) -> bool:
+    """Whether NumPy has a number here, which never changes, and not an array of no axes."""
+    if x.ndim or isinstance(x._value, np.ndarray) or isinstance(x._node, Leaf):
+        return False
+    return isinstance(x._value, np.generic) or _stands_alone(x)
+
+
 def assign(x: Tensor, result: Tensor, operation: str) -> None:
     """Let the handle x stand for a new result; refused where NumPy's meaning could not be kept."""
     node = x._node
@@ -325,7 +332,8 @@ def assign(x: Tensor, result: Tensor, operation: str) -> None:
                 shape=x.shape,
             )
         )
-    x._value = result._value
+    value = result._value
+    x._value = np.asarray(value) if isinstance(value, np.generic) else value  # still no number
     if not isinstance(node, Leaf):
         x._node = result._node
 

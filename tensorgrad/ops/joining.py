@@ -77,6 +77,13 @@ def concatenate(
 ) -> Any:
     """Join along an axis that exists; None joins the flattened arrays."""
     refuse("np.concatenate", out=out)
+    if axis is None and dtype is None:  # only here the numbers of Python give way to arrays
+        exact = np.result_type(
+            *(x if type(x) in (int, float, complex) else operand(x).dtype for x in arrays)
+        )
+        arrays = [
+            np.asarray(x).astype(exact) if type(x) in (int, float, complex) else x for x in arrays
+        ]
     xs = [operand(x) for x in arrays]
     if dtype is not None or casting != "same_kind":
         xs = _cast("np.concatenate", xs, dtype, casting)

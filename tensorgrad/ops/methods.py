@@ -22,7 +22,7 @@ from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
 from tensorgrad.ops import elementwise as ew
 from tensorgrad.ops.contraction import matmul
 from tensorgrad.ops.dispatch import operand
-from tensorgrad.ops.indexing import assign, getitem, setitem, writable_value
+from tensorgrad.ops.indexing import assign, getitem, is_number, setitem, writable_value
 from tensorgrad.ops.shape import copy_, ravel, reshape
 from tensorgrad.typing import ArrayLike, Axis, DTypeLike, Shape
 
@@ -259,7 +259,12 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         return np.greater_equal(self, other)
 
     def _update(self: Any, symbol: str, result: Tensor) -> Tensor:
-        """Let the handle stand for a result of the same shape and dtype, as in ``x += y``."""
+        """Let the handle stand for a result of the same shape and dtype, as in ``x += y``.
+
+        A number is not changed: as of numbers of Python, ``x`` becomes another.
+        """
+        if is_number(self):
+            return result
         if result.shape != self.shape:
             raise ShapeError(
                 explain(
@@ -572,7 +577,7 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         """Drop sides of length 1; see `numpy.squeeze`."""
         return np.squeeze(self, axis)
 
-    def repeat(self, repeats: int | Shape, axis: int | None = None) -> Tensor:
+    def repeat(self: Any, repeats: int | Shape, axis: int | None = None) -> Any:
         """Repeat each entry; see `numpy.repeat`."""
         return np.repeat(self, repeats, axis)
 

@@ -8,7 +8,7 @@ import numpy as np
 from tensorgrad.engine.declare import composite, elementwise
 from tensorgrad.engine.primitive import Case
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.special.declare import after, differentiable, held, sp, unknown
+from tensorgrad.special.declare import after, differentiable, held, small_shape, sp, unknown
 from tensorgrad.typing import NONZERO, POSITIVE, REAL, Array, ArrayLike, Domain, Draw
 
 __all__ = [
@@ -118,7 +118,11 @@ def _ive_slope(g: Array, x: Array, y: Array, ans: Array) -> Array:
 
 
 ive = differentiable(
-    "ive", unknown("ive", "v"), _ive_slope, samples=after(_ORDERS, domain=POSITIVE, real=True)
+    "ive",
+    unknown("ive", "v"),
+    _ive_slope,
+    samples=after(_ORDERS, domain=POSITIVE, real=True),
+    holomorphic=False,
 )
 # exp(y) kv(x, y)
 kve: Any = differentiable(
@@ -176,7 +180,7 @@ def _spherical(name: str, below: int, above: int, domain: Domain) -> Callable[..
 
     def draw_case(draw: Draw) -> Case:
         n = draw.choice([0, 1, 2, np.array([3])])
-        return (n, draw.array(draw.shape(), domain)), {"derivative": draw.boolean()}
+        return (n, draw.array(small_shape(draw), domain)), {"derivative": draw.boolean()}
 
     def draw_value(draw: Draw) -> Case:
         (n, z), _ = draw_case(draw)

@@ -1,6 +1,6 @@
 """How the universal functions of SciPy get their rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import unwrap
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -12,7 +12,7 @@ from tensorgrad.engine.primitive import Case, Samples
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.dispatch import constant_value
-from tensorgrad.typing import REAL, Array, ArrayLike, Domain, Draw
+from tensorgrad.typing import REAL, Array, ArrayLike, Domain, Draw, Shape
 
 try:
     import scipy.special
@@ -31,14 +31,38 @@ def _bare(function: Any) -> Any:
 sp: Any = SimpleNamespace(**{name: _bare(f) for name, f in vars(scipy.special).items()})
 
 
-def differentiable(name: str, *formulas: Callable[..., Array], **declaration: Any) -> Any:
+def differentiable(
+    name: str,
+    *formulas: Callable[..., Array],
+    domain: Domain | Sequence[Domain] = REAL,
+    samples: Samples | None = None,
+    **declaration: Any,
+) -> Any:
     """Give a universal function of SciPy its rules, and return it.
 
     Its arguments are called x, y, z, w. The declaration is as for `elementwise`.
     """
     ufunc = getattr(sp, name)
-    elementwise(ufunc, *formulas, name=f"special.{name}", **declaration)
+    domains = [domain] * len(formulas) if isinstance(domain, Domain) else domain
+    samples = samples or _together(domains)
+    elementwise(ufunc, *formulas, name=f"special.{name}", samples=samples, **declaration)
     return ufunc
+
+
+def small_shape(draw: Draw) -> Shape:
+    """Draw a shape of few entries, each of which takes SciPy long, and seldom of none."""
+    return draw.shape(max_ndim=2, min_side=draw.integer(0, 1), max_side=3)
+
+
+def _together(domains: Sequence[Domain]) -> Samples:
+    """Draw an array from each domain: one of the common shape, and others that broadcast to it."""
+
+    def draw_case(draw: Draw) -> Case:
+        shape, whole = small_shape(draw), draw.integer(0, len(domains) - 1)
+        places = (0 if i == whole else draw.integer(0, len(shape)) for i in range(len(domains)))
+        return tuple(draw.array(shape[k:], d) for k, d in zip(places, domains, strict=True)), {}
+
+    return draw_case
 
 
 def unknown(name: str, argument: str) -> Callable[[Array], NoReturn]:
@@ -76,7 +100,7 @@ def after(*constants: Any, domain: Domain = REAL, real: bool = False) -> Samples
     """
 
     def draw_case(draw: Draw) -> Case:
-        x = draw.array(draw.shape(), domain)
+        x = draw.array(small_shape(draw), domain)
         chosen = (draw.choice(choices) for choices in constants)
         return (*chosen, np.array(x.real) if real else x), {}
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tensorgrad.engine.primitive import Case
-from tensorgrad.special.declare import differentiable
+from tensorgrad.special.declare import differentiable, small_shape
 from tensorgrad.typing import POSITIVE, UNIT, Array, Domain, Draw
 
 __all__ = [
@@ -100,7 +100,7 @@ ndtr = differentiable("ndtr", lambda g, x: g * (np.exp(-x * x / 2) / _ROOT_2PI))
 
 def _draw_quantiles(draw: Draw) -> Case:
     # on the right SciPy's values for complex numbers, which derivatives are compared with, are poor
-    return (np.asarray(1.5 - draw.array(draw.shape(), POSITIVE)),), {}
+    return (np.asarray(1.5 - draw.array(small_shape(draw), POSITIVE)),), {}
 
 
 log_ndtr = differentiable(

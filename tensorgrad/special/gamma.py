@@ -8,7 +8,7 @@ from tensorgrad.engine.declare import composite, elementwise
 from tensorgrad.engine.primitive import Case
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.ops.dispatch import operand, refuse
-from tensorgrad.special.declare import after, differentiable, held, sp, unknown
+from tensorgrad.special.declare import after, differentiable, held, small_shape, sp, unknown
 from tensorgrad.special.entropy import xlog1py, xlogy
 from tensorgrad.typing import POSITIVE, Array, ArrayLike, Domain, Draw
 
@@ -78,7 +78,7 @@ _hurwitz = elementwise(
 
 
 def _draw_zeta(draw: Draw) -> Case:
-    q = np.array(draw.array(draw.shape(), POSITIVE).real)
+    q = np.array(draw.array(small_shape(draw), POSITIVE).real)
     return (draw.choice([2, 3.5]),), {"q": q}
 
 
@@ -98,7 +98,7 @@ psi = digamma = differentiable("psi", lambda g, x: g * zeta(2, x), domain=_BETWE
 
 
 def _draw_polygamma(draw: Draw) -> Case:
-    x = np.array(draw.array(draw.shape(), POSITIVE).real)
+    x = np.array(draw.array(small_shape(draw), POSITIVE).real)
     return (draw.choice([0, 1, 3, np.array([2])]), x), {}
 
 
@@ -155,7 +155,10 @@ poch = differentiable(
 
 
 @composite(
-    samples=lambda draw: ((np.array(draw.array(draw.shape(min_side=1), POSITIVE).real),), {}),
+    samples=lambda draw: (
+        (np.array(draw.array(draw.shape(max_ndim=2, min_side=1), POSITIVE).real),),
+        {},
+    ),
     name="special.factorial",
     reference=sp.factorial,
 )
@@ -173,7 +176,7 @@ def factorial(n: ArrayLike, exact: bool = False, extend: str = "zero") -> Any:
 
 @composite(
     samples=lambda draw: (
-        (np.asarray(2 + np.abs(draw.array(draw.shape()))), draw.integer(1, 4)),
+        (np.asarray(2 + np.abs(draw.array(small_shape(draw)))), draw.integer(1, 4)),
         {},
     ),
     name="special.multigammaln",

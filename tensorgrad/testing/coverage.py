@@ -13,7 +13,7 @@ import tensorgrad.conv
 import tensorgrad.ops  # noqa: F401  (these fill the registry)
 from tensorgrad.engine.primitive import NUMPY
 
-NAMESPACES = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft}
+NAMESPACES = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft, "numpy.emath": np.emath}
 
 # Functions that raise for a recorded tensor: they would lose its gradient.
 REFUSED = {

@@ -381,7 +381,7 @@ HANDWRITTEN = (
     Mutant(
         "cotangents overwritten, not added",
         "a value is used twice",
-        partial(edited, backward.backward, "accumulate(parent, part)", "pending[parent] = part"),
+        partial(edited, backward.walk, "accumulate(parent, part)", "pending[parent] = part"),
     ),
     Mutant(
         "the walk in breadth-first order",
@@ -391,7 +391,7 @@ HANDWRITTEN = (
     Mutant(
         "cotangents added in place that somebody else holds",
         "a value is used beside another",
-        partial(edited, backward.backward, "node in ours and type(old)", "type(old)"),
+        partial(edited, backward.walk, "node in ours and type(old)", "type(old)"),
     ),
     Mutant(
         "flip: its transpose is the identity",
@@ -403,7 +403,7 @@ HANDWRITTEN = (
         "in the second order",
         partial(
             edited,
-            backward.backward,
+            backward.walk,
             "rule(g, saved, params, argnum)",
             "rule(getattr(g, '_value', g), saved, params, argnum)",
         ),

@@ -138,6 +138,8 @@ def hand_out(x: Any, as_tensor: bool) -> Any:
 def variable(operation: str, leaf: Any, number: int, nested: bool) -> tuple[Array, Node]:
     """Return the value of a leaf, and a node to differentiate by that stands for it."""
     value = leaf._value if isinstance(leaf, Tensor) else own(leaf)
+    if isinstance(leaf, (float, complex, np.generic)):
+        value = value[()]  # a number, as it is in NumPy, and not an array of no axes
     require_differentiable(operation, value.dtype, name=f"argument_{number}_dtype")
     if nested and isinstance(leaf, Tensor) and leaf._node is not None:
         return value, Node(copy_, (leaf._node,), {}, (), value.shape, value.dtype)

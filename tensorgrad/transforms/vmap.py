@@ -158,7 +158,9 @@ def _enter(x: Any, axis: int | None, level: Level) -> Any:
         return Tensor(own(x)) if isinstance(x, np.ndarray) else x
     if isinstance(x, Tensor):
         first: Any = np.moveaxis(x, axis, 0) if axis else x  # type: ignore[type-var]
-        return hide(first, level)
+        example = hide(first, level)
+        example._window = None  # no view: what f writes to its argument does not reach the caller
+        return example
     return Tensor(hide(own(np.moveaxis(own(x), axis, 0)), level))
 
 

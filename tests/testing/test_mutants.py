@@ -45,10 +45,10 @@ def test_an_error_is_taken_out_again(mutant):
         p = mutant.operation
         return (p.vjps, p.jvps, p.fun.__code__) if type(p) is Primitive else None
 
-    before = rules(), backward.backward.__code__, backward.fit_cotangent
+    before = rules(), backward.walk.__code__, backward.fit_cotangent
     with pytest.raises(KeyError, match="inside"), mutant.plant():
         raise KeyError("inside")
-    assert (rules(), backward.backward.__code__, backward.fit_cotangent) == before
+    assert (rules(), backward.walk.__code__, backward.fit_cotangent) == before
     assert not any(objection(mutant.operation, seed) for seed in range(5))
 
 
@@ -91,10 +91,10 @@ def test_what_only_one_use_can_see_differs():
 
 
 def test_a_rule_is_edited_where_it_says_so_only_once():
-    with pytest.raises(ValueError, match=r"backward has 'no such text' 0 times, not once"):
-        edited(backward.backward, "no such text", "").__enter__()
-    with pytest.raises(ValueError, match=r"backward has 'node' \d\d times, not once"):
-        edited(backward.backward, "node", "").__enter__()
+    with pytest.raises(ValueError, match=r"walk has 'no such text' 0 times, not once"):
+        edited(backward.walk, "no such text", "").__enter__()
+    with pytest.raises(ValueError, match=r"walk has 'node' \d\d times, not once"):
+        edited(backward.walk, "node", "").__enter__()
 
 
 def test_samples_come_to_where_each_rule_matters():

@@ -19,7 +19,6 @@ from tensorgrad.testing.programs.growing import differentiable_operations, rando
 from tensorgrad.testing.programs.program import Call, Fit, surface
 from tensorgrad.testing.programs.quick import check_program
 from tensorgrad.testing.strategies import programs
-from tensorgrad.transforms import products
 
 SAMPLE = [random_program(seed) for seed in range(300)]
 
@@ -106,7 +105,7 @@ def test_the_graph_has_the_inputs_by_name():
 def test_most_differentiable_operations_occur():
     found = {step.name for program in SAMPLE for step in program.steps}
     known = {operation.name for operation in differentiable_operations()}
-    # samples that make something of what they draw, as a matrix without ties, have no use for others
+    # a sample that makes something of what it draws, as a matrix, has no use for other values
     assert len(known - found) < 0.15 * len(known)
 
 
@@ -180,13 +179,13 @@ def breadth_first(outputs, nodes):
     return order
 
 
-def wrong_backward(old, new):
+def wrong_walk(old, new):
     """Return the backward walk with a mistake in it."""
-    source = inspect.getsource(engine.backward)
+    source = inspect.getsource(engine.walk)
     assert source.count(old) == 1
     names = {**vars(engine), "breadth_first": breadth_first}
     exec(source.replace(old, new), names)
-    return names["backward"]
+    return names["walk"]
 
 
 def plant_rule(patch, name, mode, formula):
@@ -228,7 +227,7 @@ def smallest_that_fails(order=1):
 
 @pytest.mark.parametrize(("old", "new"), ENGINE.values(), ids=ENGINE.keys())
 def test_a_mistake_in_the_engine_is_found_and_shrunk(old, new, monkeypatch):
-    monkeypatch.setattr(products, "backward", wrong_backward(old, new))
+    monkeypatch.setattr(engine, "walk", wrong_walk(old, new))
     assert len(calls(smallest_that_fails())) <= 6
 
 

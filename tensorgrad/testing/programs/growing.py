@@ -216,7 +216,8 @@ class ProgramDraw(NumberDraw):
         given, params = operation.samples(self)
         args = self._refer(given)
         named = self._refer(params) if operation.kind == "composite" else params
-        if next(names_in((args, named)), None) is None or not _can_be_written((args, named)):
+        # few functions of NumPy look for a tensor among their keywords
+        if next(names_in(args), None) is None or not _can_be_written((args, named)):
             return
         found = operation.reference(*given, **params)
         results = tuple([self._result(leaf) for leaf in leaves_of(found)])

@@ -71,9 +71,8 @@ class Call:
         function = _functions().get(self.operation)
         if function is None or isinstance(function, np.ufunc):
             return function
-        # few look for a tensor among their keywords, and those that make arrays only at ``like``
-        dispatched = "like" not in signature(function).parameters
-        return function if dispatched and any(names_in(self.args)) else None
+        # those that make arrays look only at ``like``
+        return None if "like" in signature(function).parameters else function
 
     def public_name(self) -> str:
         """Return how to write the function in Python."""
