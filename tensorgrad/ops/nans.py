@@ -12,11 +12,8 @@ from tensorgrad.engine.declare import composite, constant
 from tensorgrad.engine.primitive import Case
 from tensorgrad.ops import reductions as of_all
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
+from tensorgrad.ops.reductions import draw_axes_forms, keeps
 from tensorgrad.typing import DISTINCT, Array, ArrayLike, Axis, Domain, Draw, DTypeLike
-
-
-def _keeps(keepdims: Any) -> bool:
-    return keepdims is not NoValue and bool(keepdims)
 
 
 def _mask(where: Any) -> Any:
@@ -33,17 +30,9 @@ def _replaced(a: ArrayLike, filler: float) -> Any:
     return np.where(_numbers(a), a, a.dtype.type(filler)) if a.dtype.kind in "fc" else a
 
 
-def _draw_axes(draw: Draw, ndim: int) -> dict[str, Any]:
-    params: dict[str, Any] = {"keepdims": draw.boolean()}
-    if ndim:
-        axes = tuple(i - ndim * draw.boolean() for i in range(ndim) if draw.boolean())
-        params["axis"] = draw.choice([None, axes, draw.integer(-ndim, ndim - 1)])
-    return params
-
-
 def _draw_sum(draw: Draw) -> Case:
     x = draw.array(draw.shape())
-    params = _draw_axes(draw, x.ndim)
+    params = draw_axes_forms(draw, x.ndim)
     if x.ndim and draw.boolean():  # of a number NumPy does not look at ``where``
         params["where"] = np.asarray(np.arange(x.size).reshape(x.shape) % 3 > 0)
     if draw.boolean():
@@ -64,7 +53,7 @@ def nansum(
     """Sum over axes the entries that are not NaN."""
     refuse("np.nansum", out=out)
     return of_all.sum(
-        _replaced(a, 0), axis, dtype, keepdims=_keeps(keepdims), initial=initial, where=_mask(where)
+        _replaced(a, 0), axis, dtype, keepdims=keeps(keepdims), initial=initial, where=_mask(where)
     )
 
 
@@ -81,7 +70,7 @@ def nanprod(
     """Multiply over axes the entries that are not NaN."""
     refuse("np.nanprod", out=out)
     return of_all.prod(
-        _replaced(a, 1), axis, dtype, keepdims=_keeps(keepdims), initial=initial, where=_mask(where)
+        _replaced(a, 1), axis, dtype, keepdims=keeps(keepdims), initial=initial, where=_mask(where)
     )
 
 
@@ -110,7 +99,7 @@ def nancumprod(
 
 def _draw_mean(draw: Draw, domain: Domain = DISTINCT) -> Case:
     x = draw.array(draw.shape(min_side=2), domain)
-    params = _draw_axes(draw, x.ndim)
+    params = draw_axes_forms(draw, x.ndim)
     if params.get("axis", ()) != () and draw.boolean():
         mask: Array = np.ones(x.shape, dtype=bool)
         mask[(-1,) * x.ndim] = False
@@ -130,7 +119,7 @@ def nanmean(
 ) -> Any:
     """Average over axes the entries that are not NaN."""
     refuse("np.nanmean", out=out)
-    a, keep = operand(a), _keeps(keepdims)
+    a, keep = operand(a), keeps(keepdims)
     if a.dtype.kind not in "fc":
         return np.mean(a, axis, dtype, keepdims=keep, where=_mask(where))
     numbers = _numbers(a)
@@ -200,7 +189,7 @@ def _spread(
     mean: Any,
     correction: Any,
 ) -> Any:
-    a, keep, where = operand(a), _keeps(keepdims), _mask(where)
+    a, keep, where = operand(a), keeps(keepdims), _mask(where)
     rest = {"keepdims": keep, "mean": mean, "correction": correction}
     if a.dtype.kind not in "fc":
         return function(a, axis, dtype, ddof=ddof, where=where, **rest)
@@ -220,7 +209,7 @@ def _spread(
 
 def _draw_extremum(draw: Draw) -> Case:
     x = draw.array(draw.shape(min_side=1), DISTINCT)
-    params = _draw_axes(draw, x.ndim)
+    params = draw_axes_forms(draw, x.ndim)
     if x.ndim and draw.boolean():  # of a number NumPy does not look at ``where``
         params["where"] = np.asarray(np.arange(x.size).reshape(x.shape) % 3 > 0)
     if draw.boolean() or "where" in params:  # below or above all entries
@@ -273,7 +262,7 @@ def extremum_of_numbers(
 
     ``filler`` comes last in the order that ``function`` looks for the first of.
     """
-    a, keep = operand(a), _keeps(keepdims)
+    a, keep = operand(a), keeps(keepdims)
     y = function(_replaced(a, filler), axis, keepdims=keep, initial=initial, where=_mask(where))
     if a.dtype.kind not in "fc" or (initial is not NoValue and initial is not None):
         return y, np.False_

@@ -17,7 +17,7 @@ from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
 from tensorgrad.ops.elementwise import singular_where
-from tensorgrad.ops.reductions import all_axes
+from tensorgrad.ops.reductions import all_axes, keeps
 from tensorgrad.typing import Array, ArrayLike, Axis, Domain, Draw
 
 # Where quantile q of n entries lies, counted from 0: n * q + (a + q * (1 - a - b)) - 1.
@@ -229,10 +229,6 @@ def _is_weak(q: Any) -> bool:
     return type(q) in (int, float)
 
 
-def _keeps(keepdims: Any) -> bool:
-    return keepdims is not NoValue and bool(keepdims)
-
-
 # ---- NumPy's functions --------------------------------------------------------------------------
 
 
@@ -352,7 +348,7 @@ def nanmedian(
 ) -> Any:
     """Take the middle of the entries that are not NaN."""
     refuse("np.nanmedian", out=out)
-    return _median(operand(a), axis, _keeps(keepdims), skip_nan=True)
+    return _median(operand(a), axis, keeps(keepdims), skip_nan=True)
 
 
 @composite(np.nanquantile, samples=_draw_quantile)
@@ -375,7 +371,7 @@ def nanquantile(
         operand(q),
         axis,
         method,
-        _keeps(keepdims),
+        keeps(keepdims),
         weights,
         weak=_is_weak(q),
         skip_nan=True,
@@ -402,7 +398,7 @@ def nanpercentile(
         operand(np.true_divide(operand(q), 100)),
         axis,
         method,
-        _keeps(keepdims),
+        keeps(keepdims),
         weights,
         weak=_is_weak(q),
         skip_nan=True,

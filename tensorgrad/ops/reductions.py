@@ -183,11 +183,13 @@ root = general(
 # ---- NumPy's functions --------------------------------------------------------------------------
 
 
-def _keeps(keepdims: Any) -> bool:
+def keeps(keepdims: Any) -> bool:
+    """Return whether ``keepdims`` was given, and true."""
     return keepdims is not NoValue and bool(keepdims)
 
 
-def _draw_axes_forms(draw: Draw, ndim: int) -> dict[str, Any]:
+def draw_axes_forms(draw: Draw, ndim: int) -> dict[str, Any]:
+    """Draw ``keepdims``, and ``axis`` in one of the forms it has."""
     params: dict[str, Any] = {"keepdims": draw.boolean()}
     if ndim:
         axes = tuple(i - ndim * draw.boolean() for i in range(ndim) if draw.boolean())
@@ -203,7 +205,7 @@ def _draw_reduction(domain: Domain = REAL, min_side: int = 0, *, selects: bool =
 
     def draw_case(draw: Draw) -> Case:
         x = draw.array(draw.shape(min_side=min_side), domain)
-        params = _draw_axes_forms(draw, x.ndim)
+        params = draw_axes_forms(draw, x.ndim)
         if draw.boolean():
             mask: Array = np.ones(x.shape[draw.integer(0, x.ndim) :], dtype=bool)
             mask.reshape(-1)[::3] = draw.boolean()
@@ -220,7 +222,7 @@ def _draw_reduction(domain: Domain = REAL, min_side: int = 0, *, selects: bool =
 def _draw_average(draw: Draw, domain: Domain = REAL, min_side: int = 1) -> Case:
     """Draw an array, axes in every form, and a mask that leaves out one entry of four at most."""
     shape = draw.shape(min_side=min_side)
-    params = _draw_axes_forms(draw, len(shape))
+    params = draw_axes_forms(draw, len(shape))
     if params.get("axis", ()) != () and draw.boolean():
         mask: Array = np.ones((4,) * len(shape), dtype=bool)
         mask[(-1,) * len(shape)] = False
@@ -272,7 +274,7 @@ def sum(
     """Sum over axes."""
     refuse("np.sum", out=out)
     a = _masked(_converted(a, dtype), where, 0)
-    y = _as_asked(sum_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims)), dtype)
+    y = _as_asked(sum_(a, axis=_reduced(axis, a.ndim), keepdims=keeps(keepdims)), dtype)
     return y + _first(y, initial, "np.sum") if _given(initial) else y
 
 
@@ -289,7 +291,7 @@ def prod(
     """Multiply over axes; the gradient is right also where entries are zero."""
     refuse("np.prod", out=out)
     a = _masked(_converted(a, dtype), where, 1)
-    y = _as_asked(prod_(a, axis=_reduced(axis, a.ndim), keepdims=_keeps(keepdims)), dtype)
+    y = _as_asked(prod_(a, axis=_reduced(axis, a.ndim), keepdims=keeps(keepdims)), dtype)
     return y * _first(y, initial, "np.prod") if _given(initial) else y
 
 
@@ -335,15 +337,15 @@ def _extremum(
                     "Pass initial= as well.",
                 )
             )
-        return reduce(a, axis=axes, keepdims=_keeps(keepdims))
+        return reduce(a, axis=axes, keepdims=keeps(keepdims))
     initial = _first(a, initial, function)
     if any(a.shape[i] == 0 for i in axes):  # nothing to choose from, which sums to 0
-        return np.add(sum_(a, axis=axes, keepdims=_keeps(keepdims)), initial)
+        return np.add(sum_(a, axis=axes, keepdims=keeps(keepdims)), initial)
     filler = initial
     if a.dtype.kind == "f":  # below what there is to begin with, so that they never tie
         below = -np.inf if combine is np.maximum else np.inf
         filler = np.nextafter(constant_value(initial), a.dtype.type(below))
-    extremum = reduce(_masked(a, where, filler), axis=axes, keepdims=_keeps(keepdims))
+    extremum = reduce(_masked(a, where, filler), axis=axes, keepdims=keeps(keepdims))
     return combine(extremum, initial)
 
 
@@ -381,7 +383,7 @@ def mean(
     refuse("np.mean", out=out)
     a = _converted(a, dtype)
     axes = all_axes(axis, a.ndim)
-    y = _mean(_accurate(a), axes, where, _keeps(keepdims))
+    y = _mean(_accurate(a), axes, where, keeps(keepdims))
     return _as_asked(y, np.float16 if a.dtype == np.float16 else dtype)
 
 
@@ -413,7 +415,7 @@ def var(
     a = _in_precision("np.var", a, dtype)
     axes = all_axes(axis, a.ndim)
     ddof = _ddof("np.var", ddof, correction)
-    y = _var(_accurate(a), axes, where, mean, ddof, _keeps(keepdims))
+    y = _var(_accurate(a), axes, where, mean, ddof, keeps(keepdims))
     return _in_precision_of(a, y, dtype)
 
 
@@ -496,7 +498,7 @@ def std(
     a = _in_precision("np.std", a, dtype)
     axes = all_axes(axis, a.ndim)
     ddof = _ddof("np.std", ddof, correction)
-    y = root(_var(_accurate(a), axes, where, mean, ddof, _keeps(keepdims)))
+    y = root(_var(_accurate(a), axes, where, mean, ddof, keeps(keepdims)))
     return _in_precision_of(a, y, dtype)
 
 

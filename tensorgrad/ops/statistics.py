@@ -10,26 +10,15 @@ from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
+from tensorgrad.ops.reductions import draw_axes_forms, keeps
 from tensorgrad.typing import DISTINCT, Array, ArrayLike, Axis, Domain, Draw, DTypeLike
 
 # ---- averages and ranges ------------------------------------------------------------------------
 
 
-def _keeps(keepdims: Any) -> bool:
-    return keepdims is not NoValue and bool(keepdims)
-
-
-def _draw_axes(draw: Draw, ndim: int) -> dict[str, Any]:
-    params: dict[str, Any] = {"keepdims": draw.boolean()}
-    if ndim:
-        axes = tuple(i - ndim * draw.boolean() for i in range(ndim) if draw.boolean())
-        params["axis"] = draw.choice([None, axes, draw.integer(-ndim, ndim - 1)])
-    return params
-
-
 def _draw_average(draw: Draw) -> Case:
     x = draw.array(draw.shape(min_side=1))
-    params = _draw_axes(draw, x.ndim)
+    params = draw_axes_forms(draw, x.ndim)
     axis = params.get("axis")
     sides = x.shape if axis is None else tuple(np.take(x.shape, np.atleast_1d(axis).astype(int)))
     if draw.boolean():  # their sum does not vanish
@@ -48,7 +37,7 @@ def average(
     keepdims: bool = NoValue,
 ) -> Any:
     """Average over axes, each entry with its weight; returned=True adds the sum of the weights."""
-    a, keep = operand(a), _keeps(keepdims)
+    a, keep = operand(a), keeps(keepdims)
     if weights is None:
         y = np.mean(a, axis=axis, keepdims=keep)
         total: Any = y.dtype.type(a.size / max(y.size, 1))
@@ -87,14 +76,14 @@ def _weights_like(a: Any, w: Any, axis: Axis) -> Any:
 
 def _draw_extremes(draw: Draw) -> Case:
     x = draw.array(draw.shape(min_side=1), DISTINCT)
-    return (x,), _draw_axes(draw, x.ndim)
+    return (x,), draw_axes_forms(draw, x.ndim)
 
 
 @composite(np.ptp, samples=_draw_extremes)
 def ptp(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = NoValue) -> Any:
     """Return how far the greatest entry over axes is from the least."""
     refuse("np.ptp", out=out)
-    keep = _keeps(keepdims)
+    keep = keeps(keepdims)
     return np.subtract(np.max(a, axis, keepdims=keep), np.min(a, axis, keepdims=keep))
 
 

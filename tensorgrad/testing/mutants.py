@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tensorgrad.engine.primitive import REGISTRY, Compiled, Every, Operation, Primitive, Rule
+from tensorgrad.engine.primitive import NUMPY, REGISTRY, Compiled, Every, Operation, Primitive, Rule
 from tensorgrad.engine.tensor import Tensor, tensor
 from tensorgrad.errors import explain
 from tensorgrad.testing.draw import RandomDraw
@@ -125,12 +125,13 @@ def rewritten(
 @contextmanager
 def unlisted() -> Iterator[None]:
     """Take the operations that are declared inside out of the registry again."""
-    before = set(REGISTRY)
+    before = [(table, dict(table)) for table in (REGISTRY, NUMPY)]
     try:
         yield
     finally:
-        for name in REGISTRY.keys() - before:
-            del REGISTRY[name]
+        for table, content in before:
+            table.clear()
+            table.update(content)
 
 
 # ---- mutations of any rule ----------------------------------------------------------------------

@@ -11,7 +11,7 @@ import test_kinks as kinks
 
 from tensorgrad.engine import backward
 from tensorgrad.engine.declare import elementwise
-from tensorgrad.engine.primitive import REGISTRY, Primitive
+from tensorgrad.engine.primitive import NUMPY, REGISTRY, Primitive
 from tensorgrad.testing.handwritten import HANDWRITTEN
 from tensorgrad.testing.mutants import (
     MUTATIONS,
@@ -88,6 +88,14 @@ def test_what_only_one_use_can_see_differs():
     assert differs(mutant(lambda t, ans: 2 * t * ans, "jvp"))
     assert differs(mutant(lambda g, ans: 2 * g * ans, "vjp"))
     assert differs(mutant(lambda g, ans: g * np.exp(np.log(ans)), "vjp jvp"))  # in the last bits
+
+
+def test_what_is_declared_for_a_while_answers_for_numpy_no_longer():
+    before = NUMPY[np.sinh]
+    with unlisted():
+        assert elementwise(np.sinh, lambda g: g, name="wrong") is NUMPY[np.sinh]
+    assert NUMPY[np.sinh] is before
+    assert "wrong" not in REGISTRY
 
 
 def test_a_rule_is_edited_where_it_says_so_only_once():
