@@ -125,7 +125,8 @@ def rewritten(
 @contextmanager
 def unlisted() -> Iterator[None]:
     """Take the operations that are declared inside out of the registry again."""
-    before = [(table, dict(table)) for table in (REGISTRY, NUMPY)]
+    tables: tuple[dict[Any, Operation], ...] = (REGISTRY, NUMPY)
+    before = [(table, dict(table)) for table in tables]
     try:
         yield
     finally:
