@@ -14,7 +14,6 @@ from tensorgrad.conv.geometry import (
     positive_integer,
     require_fit,
 )
-from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.primitive import conv, padded_side, transposed_kernel
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
@@ -172,7 +171,7 @@ def _draw_arguments(draw: Draw, transposed: bool) -> Case:
 @composite(
     name="conv2d",
     samples=partial(_draw_arguments, transposed=False),
-    reference=partial(_conv2d, conv_by_taps),
+    reference=partial(_conv2d, partial(conv, algorithm="taps")),
 )
 def conv2d(
     x: ArrayLike,
@@ -233,7 +232,7 @@ def conv2d(
     (1, 1, 4, 4)
     """
     return _conv2d(
-        conv,
+        partial(conv, algorithm="auto"),
         x,
         w,
         b,
@@ -334,7 +333,7 @@ def _conv_transpose2d(
 @composite(
     name="conv_transpose2d",
     samples=partial(_draw_arguments, transposed=True),
-    reference=partial(_conv_transpose2d, conv_by_taps),
+    reference=partial(_conv_transpose2d, partial(conv, algorithm="taps")),
 )
 def conv_transpose2d(
     x: ArrayLike,
@@ -388,7 +387,7 @@ def conv_transpose2d(
     [[[1.0, 10.0, 102.0, 20.0, 200.0]]]
     """
     return _conv_transpose2d(
-        conv,
+        partial(conv, algorithm="auto"),
         x,
         w,
         b,

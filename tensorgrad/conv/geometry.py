@@ -6,7 +6,7 @@ negative where it crops.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,30 @@ from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Shape
 
 Pads = tuple[tuple[int, int], ...]
+
+
+class Geometry(NamedTuple):
+    """Where a kernel goes: the parameters of a member of the family, an entry for each axis."""
+
+    stride: Shape
+    padding: Pads
+    input_dilation: Shape
+    dilation: Shape
+    groups: int
+
+    def output_sides(self, sides: Shape, kernel: Shape) -> Shape:
+        """Return the spatial shape of the result."""
+        return tuple(
+            map(
+                output_side,
+                sides,
+                kernel,
+                self.stride,
+                self.padding,
+                self.input_dilation,
+                self.dilation,
+            )
+        )
 
 
 def dilated(side: int, dilation: int) -> int:
@@ -82,7 +106,8 @@ def pads_for(
     """Return (low, high) for each axis.
 
     ``"valid"`` adds nothing; ``"same"`` makes ceil(i / s) windows fit, an odd entry going to the
-    high side; ``"full"`` lets every window that meets the input count.
+    high side; ``"full"`` lets every window that meets the input count; ``"causal"``, along a single
+    axis, lets window j end at entry s j.
     """
     n = len(sides)
     spans = [dilated(k, d) for k, d in zip(kernel, dilation, strict=True)]
@@ -98,6 +123,18 @@ def pads_for(
             for i, s, span in zip(sides, stride, spans, strict=True)
         ]
         return tuple((total // 2, total - total // 2) for total in totals)
+    if padding == "causal":
+        if n != 1:
+            raise ShapeError(
+                explain(
+                    operation,
+                    "'causal' is for one spatial axis: of several, which one is the time?",
+                    "Pass (dilation * (k - 1), 0) for that axis, and a pair for each other one.",
+                    padding=padding,
+                    spatial_axes=n,
+                )
+            )
+        return ((spans[0] - 1, 0),)
     return explicit_pads(operation, padding, n)
 
 
@@ -114,11 +151,77 @@ def explicit_pads(operation: str, padding: Any, n: int) -> Pads:
             explain(
                 operation,
                 f"padding is an integer, {n} integers, {n} pairs (low, high), "
-                "'same', 'valid' or 'full'.",
+                f"'same', 'valid'{_CAUSAL if n == 1 else ''} or 'full'.",
                 "Pass padding=0 for none.",
                 padding=padding,
             )
         ) from None
+
+
+class Upsampling(NamedTuple):
+    """What a transposed convolution does: the sides of its result, what it crops, what it adds."""
+
+    sides: Shape
+    crops: Pads
+    extra: Shape
+
+
+def upsampling(
+    operation: str,
+    padding: int | str | Sequence[Any],
+    sides: Sequence[int],
+    kernel: Sequence[int],
+    stride: Shape,
+    dilation: Shape,
+    output_padding: int | Sequence[int],
+    output_size: int | Sequence[int] | None,
+) -> Upsampling:
+    """Return the sizes of the transpose of a convolution, that goes from these sides back.
+
+    The convolution takes s sizes of its input to the same size: ``output_size`` names the one to
+    return, ``output_padding`` its distance from the least. ``"same"`` returns the greatest, i s.
+    """
+    n = len(sides)
+    extra = per_axis(operation, "output_padding", output_padding, n, least=0)
+    spans = tuple(dilated(k, d) for k, d in zip(kernel, dilation, strict=True))
+    if min(sides) < 1 or min(spans) < 1:
+        raise ShapeError(
+            explain(
+                operation,
+                "Each side of the input and of the kernel must be positive.",
+                input_size=tuple(sides),
+                kernel_size=tuple(kernel),
+            )
+        )
+    if isinstance(padding, str) and padding == "causal":
+        raise ShapeError(
+            explain(
+                operation,
+                "The transpose of a causal convolution sees nothing but the future.",
+                "Pass padding=((dilation * (k - 1), 0),) for that, or "
+                "padding=((0, dilation * (k - 1)),) for a result that does not see the future.",
+                padding=padding,
+            )
+        )
+    if output_size is None and isinstance(padding, str) and padding == "same":
+        output_size = tuple(i * s for i, s in zip(sides, stride, strict=True))
+    goal = None if output_size is None else per_axis(operation, "output_size", output_size, n)
+    if goal and any(extra):
+        raise ShapeError(
+            explain(
+                operation,
+                "output_size, or padding='same', says what output_padding would say.",
+                "Leave output_padding out.",
+                output_size=goal,
+                output_padding=output_padding,
+            )
+        )
+    crops = pads_for(operation, padding, goal or sides, kernel, stride, dilation)
+    least = tuple(
+        (i - 1) * s + span - low - high
+        for i, s, span, (low, high) in zip(sides, stride, spans, crops, strict=True)
+    )
+    ...
 
 
 def require_fit(

@@ -10,13 +10,14 @@ its two transposes is again such a convolution, of the output gradient with the 
 held: so derivatives of every order and mode are members of the family.
 """
 
+from functools import partial
 from itertools import count
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.geometry import Pads, dilated, remainder
-from tensorgrad.conv.kernels.gemm import conv_by_gemm
+from tensorgrad.conv.choose import Problem, choose
+from tensorgrad.conv.geometry import Geometry, Pads, dilated, remainder
 from tensorgrad.conv.kernels.phases import conv_by_phases
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.engine.declare import bilinear
@@ -34,21 +35,22 @@ def _conv(
     input_dilation: Shape,
     dilation: Shape,
     groups: int,
+    algorithm: str,
 ) -> Array:
-    params: dict[str, Any] = {
-        "stride": stride,
-        "padding": padding,
-        "input_dilation": input_dilation,
-        "dilation": dilation,
-        "groups": groups,
-    }
+    geometry = Geometry(stride, padding, input_dilation, dilation, groups)
     duck = next((a for a in (x, w) if not isinstance(a, np.ndarray)), None)
     if duck is not None:  # it may have a way of its own
+        params = {**geometry._asdict(), "algorithm": algorithm}
         y = duck.__array_function__(_conv, (type(duck),), (x, w), params)
-        return conv_by_taps(x, w, **params) if y is NotImplemented else y
+        return conv_by_taps(x, w, geometry) if y is NotImplemented else y
     if any(a > 1 for a in input_dilation):
-        return conv_by_phases(conv_by_gemm, x, w, **params)
-    return conv_by_gemm(x, w, **params)
+        return conv_by_phases(partial(_convolve, algorithm=algorithm), x, w, geometry)
+    return _convolve(x, w, geometry, algorithm)
+
+
+def _convolve(x: Array, w: Array, geometry: Geometry, algorithm: str) -> Array:
+    problem = Problem(x.shape, w.shape, geometry, np.result_type(x, w))
+    return choose(problem, algorithm).run(x, w, geometry)
 
 
 def transposed_kernel(w: Array, groups: int) -> Array:
@@ -92,6 +94,7 @@ def _wrt_input(
     input_dilation: Shape,
     dilation: Shape,
     groups: int,
+    algorithm: str,
 ) -> Array:
     # the output gradient dilated by the stride, padded, and convolved with the mirrored kernel
     sides, kernel, out = x_shape[2:], w.shape[2:], g.shape[2:]
@@ -103,6 +106,7 @@ def _wrt_input(
         input_dilation=stride,
         dilation=dilation,
         groups=groups,
+        algorithm=algorithm,
     )
 
 
@@ -115,6 +119,7 @@ def _wrt_kernel(
     input_dilation: Shape,
     dilation: Shape,
     groups: int,
+    algorithm: str,
 ) -> Array:
     # The input convolved with the output gradient. Batch and channels change places, so that the
     # sum goes over the images; so do stride and dilation. The remainder of the stride is cropped.
@@ -141,6 +146,7 @@ def _wrt_kernel(
         input_dilation=input_dilation,
         dilation=stride,
         groups=groups,
+        algorithm=algorithm,
     )
     return np.swapaxes(w, 0, 1)  # (c, g o, *k) -> (g o, c, *k)
 
@@ -172,6 +178,7 @@ def draw_conv(draw: Draw) -> Case:
         "input_dilation": input_dilation,
         "dilation": dilation,
         "groups": groups,
+        "algorithm": draw.choice(["auto", "direct"]),
     }
 
 
@@ -180,4 +187,8 @@ def padded_side(draw: Draw, span: int, stride: int) -> int:
     return span + draw.integer(0, 2) * stride + draw.integer(0, stride - 1)
 
 
-conv = bilinear(_conv, _wrt_input, _wrt_kernel, samples=draw_conv, reference=conv_by_taps)
+def _reference(x: Array, w: Array, *, algorithm: str, **params: Any) -> Array:  # noqa: ARG001
+    return conv_by_taps(x, w, Geometry(**params))
+
+
+conv = bilinear(_conv, _wrt_input, _wrt_kernel, samples=draw_conv, reference=_reference)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tensorgrad as tg
+from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.primitive import conv
 
@@ -255,14 +256,9 @@ def test_the_primitive_serves_any_number_of_axes():
     rng = np.random.default_rng(0)
     for n in (1, 3, 4):
         x, w = rng.normal(size=(2, 2, *(4,) * n)), rng.normal(size=(2, 1, *(2,) * n))
-        params = {
-            "stride": (2,) * n,
-            "padding": ((1, 0),) * n,
-            "input_dilation": (2,) * n,
-            "dilation": (2,) * n,
-            "groups": 2,
-        }
-        np.testing.assert_allclose(conv(x, w, **params), conv_by_taps(x, w, **params), atol=1e-12)
+        geometry = Geometry((2,) * n, ((1, 0),) * n, (2,) * n, (2,) * n, groups=2)
+        y = conv(x, w, **geometry._asdict(), algorithm="auto")
+        np.testing.assert_allclose(y, conv_by_taps(x, w, geometry), atol=1e-12)
 
 
 def test_the_gradient_by_the_input_is_what_the_articles_do_by_hand():

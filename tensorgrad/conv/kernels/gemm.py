@@ -11,24 +11,15 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tensorgrad.conv.geometry import Pads
-from tensorgrad.conv.kernels.taps import dilate_and_pad, output_sides
+from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.taps import dilate_and_pad
 from tensorgrad.typing import Array, Shape
 
 
-def conv_by_gemm(
-    x: Array,
-    w: Array,
-    /,
-    *,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
-) -> Array:
-    """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j) for arrays of NumPy."""
-    out = output_sides(x, w, stride, padding, input_dilation, dilation)
+def conv_by_gemm(x: Array, w: Array, geometry: Geometry) -> Array:
+    """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j) for arrays of NumPy, undilated."""
+    stride, padding, input_dilation, dilation, groups = geometry
+    out = geometry.output_sides(x.shape[2:], w.shape[2:])
     x = dilate_and_pad(x, padding, input_dilation)
     matrix = w.reshape(
         groups, w.shape[0] // groups, -1 if w.size else prod(w.shape[1:])

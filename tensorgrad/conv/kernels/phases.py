@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tensorgrad.conv.geometry import Pads
-from tensorgrad.conv.kernels.taps import output_sides
-from tensorgrad.typing import Array, Shape
+from tensorgrad.conv.geometry import Geometry
+from tensorgrad.typing import Array
 
 
 class Phase(NamedTuple):
@@ -47,19 +46,11 @@ def phases(i: int, k: int, o: int, s: int, low: int, a: int, d: int) -> Iterator
 
 
 def conv_by_phases(
-    convolve: Callable[..., Array],
-    x: Array,
-    w: Array,
-    /,
-    *,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
+    convolve: Callable[[Array, Array, Geometry], Array], x: Array, w: Array, geometry: Geometry
 ) -> Array:
     """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j), phase by phase with an undilated convolution."""
-    out = output_sides(x, w, stride, padding, input_dilation, dilation)
+    stride, padding, input_dilation, dilation, groups = geometry
+    out = geometry.output_sides(x.shape[2:], w.shape[2:])
     lows = [low for low, _ in padding]
     axes = zip(x.shape[2:], w.shape[2:], out, stride, lows, input_dilation, dilation, strict=True)
     y = np.zeros((x.shape[0], w.shape[0], *out), np.result_type(x, w))
@@ -67,10 +58,12 @@ def conv_by_phases(
         y[(..., *(p.results for p in phase))] = convolve(
             x,
             w[(..., *(p.taps for p in phase))],
-            stride=tuple(p.stride for p in phase),
-            padding=tuple(p.pads for p in phase),
-            input_dilation=(1,) * len(phase),
-            dilation=tuple(p.dilation for p in phase),
-            groups=groups,
+            Geometry(
+                stride=tuple(p.stride for p in phase),
+                padding=tuple(p.pads for p in phase),
+                input_dilation=(1,) * len(phase),
+                dilation=tuple(p.dilation for p in phase),
+                groups=groups,
+            ),
         )
     return y

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.geometry import Pads, dilated, output_side
+from tensorgrad.conv.geometry import Geometry, Pads, dilated
 from tensorgrad.typing import Array, Shape
 
 
@@ -40,20 +40,11 @@ def dilate_and_pad(x: Array, pads: Pads, input_dilation: Shape) -> Array:
     return x
 
 
-def conv_by_taps(
-    x: Array,
-    w: Array,
-    /,
-    *,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
-) -> Array:
+def conv_by_taps(x: Array, w: Array, geometry: Geometry) -> Array:
     """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j), for any array that follows NumPy's protocols."""
+    stride, padding, input_dilation, dilation, groups = geometry
     kernel = w.shape[2:]
-    out = output_sides(x, w, stride, padding, input_dilation, dilation)
+    out = geometry.output_sides(x.shape[2:], kernel)
     x = dilate_and_pad(x, padding, input_dilation)
     x = np.reshape(x, (x.shape[0], groups, w.shape[1], *x.shape[2:]))
     w = np.reshape(w, (groups, w.shape[0] // groups, *w.shape[1:]))
@@ -66,12 +57,3 @@ def conv_by_taps(
         # (n, g, c, *j), (g, o, c) -> (n, g, o, *j)
         total = total + np.einsum("ngc...,goc->ngo...", x[(..., *met)], w[(..., *tap)])
     return np.reshape(total, (x.shape[0], -1 if total.size else w.shape[0] * w.shape[1], *out))
-
-
-def output_sides(
-    x: Array, w: Array, stride: Shape, padding: Pads, input_dilation: Shape, dilation: Shape
-) -> Shape:
-    """Return the spatial shape of the result."""
-    return tuple(
-        map(output_side, x.shape[2:], w.shape[2:], stride, padding, input_dilation, dilation)
-    )
