@@ -9,12 +9,14 @@ a function of arrays, written with its own operations, into two runs:
 Both return lists of the library's own arrays, complete when the call returns.
 """
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 Array = np.ndarray
+Shape = tuple[int, ...]
 Function = Callable[..., Any]
 Run = Callable[[], Sequence[Any]]
 
@@ -23,16 +25,43 @@ class MissingOpError(Exception):
     """The library has no operation for a case; the message says what is missing."""
 
 
+class Convolution(NamedTuple):
+    """The parameters of a convolution, written as briefly as users do."""
+
+    axes: int
+    stride: int | Shape = 1
+    padding: int | Shape | tuple[tuple[int, int], ...] = 0
+    dilation: int | Shape = 1
+    groups: int = 1
+    transposed: bool = False
+
+    def per_axis(self) -> list[tuple[int, tuple[int, int], int]]:
+        """Return stride, (low, high) padding and dilation for each axis."""
+        stride, padding, dilation = (
+            (value,) * self.axes if isinstance(value, int) else value
+            for value in (self.stride, self.padding, self.dilation)
+        )
+        pairs = ((p, p) if isinstance(p, int) else p for p in padding)
+        return list(zip(stride, pairs, dilation, strict=True))
+
+    @property
+    def one_sided(self) -> bool:
+        return any(low != high for _, (low, high), _ in self.per_axis())
+
+
 class Library:
     """The parts of a library that the benchmarks use; `Tensorgrad` is the plainest example."""
 
-    package: ClassVar[str]
+    packages: ClassVar[Sequence[str]]
 
     def sin(self, x: Any) -> Any:
         return np.sin(x)
 
-    def conv2d(self, stride: int, padding: int, dilation: int, groups: int) -> Function:
-        """Return a function of x (n, c, h, w), w (o, c / groups, kh, kw) and b (o,)."""
+    def conv(self, convolution: Convolution) -> Function:
+        """Return a function of x (n, c, *i), w (o, c / groups, *k) and b (o,).
+
+        Of a transposed convolution w is (c, o / groups, *k).
+        """
         raise NotImplementedError
 
     def runs(self, fun: Function, inputs: list[Array], seed: Array) -> dict[str, Run]:
@@ -46,17 +75,22 @@ class Library:
     def numpy(self, result: Any) -> Array:
         return np.asarray(result)
 
+    def forget(self) -> None:
+        """Free the memory that the library's threads keep for the next call."""
+
 
 class Tensorgrad(Library):
-    package = "tensorgrad"
+    packages = ("tensorgrad",)
 
     def __init__(self) -> None:
         import tensorgrad
 
         self.tg = tensorgrad
 
-    def conv2d(self, stride: int, padding: int, dilation: int, groups: int) -> Function:
-        return lambda x, w, b: self.tg.conv2d(
+    def conv(self, convolution: Convolution) -> Function:
+        axes, stride, padding, dilation, groups, transposed = convolution
+        conv = getattr(self.tg, f"conv_transpose{axes}d" if transposed else f"conv{axes}d")
+        return lambda x, w, b: conv(
             x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups
         )
 
@@ -76,9 +110,22 @@ class Tensorgrad(Library):
     def numpy(self, result: Any) -> Array:
         return result.numpy()
 
+    def forget(self) -> None:
+        self.tg.set_num_threads(self.tg.get_num_threads())  # a new pool
+
+
+class TensorgradInNumPy(Tensorgrad):
+    """tensorgrad as it is where Numba is not installed."""
+
+    packages = ("tensorgrad", "numba")
+
+    def __init__(self) -> None:
+        sys.modules["numba"] = None  # importing it raises ImportError from now on
+        super().__init__()
+
 
 class PyTorch(Library):
-    package = "torch"
+    packages = ("torch",)
 
     def __init__(self) -> None:
         import torch
@@ -88,9 +135,19 @@ class PyTorch(Library):
     def sin(self, x: Any) -> Any:
         return self.torch.sin(x)
 
-    def conv2d(self, stride: int, padding: int, dilation: int, groups: int) -> Function:
-        conv = self.torch.nn.functional.conv2d
-        return lambda x, w, b: conv(x, w, b, stride, padding, dilation, groups)
+    def conv(self, convolution: Convolution) -> Function:
+        axes, stride, padding, dilation, groups, transposed = convolution
+        functional = self.torch.nn.functional
+        if transposed:
+            transpose = getattr(functional, f"conv_transpose{axes}d")
+            return lambda x, w, b: transpose(x, w, b, stride, padding, 0, groups, dilation)
+        conv = getattr(functional, f"conv{axes}d")
+        if not convolution.one_sided:
+            return lambda x, w, b: conv(x, w, b, stride, padding, dilation, groups)
+        border = [p for pair in reversed(padding) for p in pair]
+        return lambda x, w, b: conv(
+            functional.pad(x, border), w, b, stride, 0, dilation, groups
+        )
 
     def runs(self, fun: Function, inputs: list[Array], seed: Array) -> dict[str, Run]:
         leaves = [self.torch.tensor(a, requires_grad=True) for a in inputs]
@@ -111,7 +168,7 @@ class PyTorch(Library):
 
 
 class JAX(Library):
-    package = "jax"
+    packages = ("jax",)
 
     def __init__(self) -> None:
         import jax
@@ -122,17 +179,29 @@ class JAX(Library):
     def sin(self, x: Any) -> Any:
         return self.jax.numpy.sin(x)
 
-    def conv2d(self, stride: int, padding: int, dilation: int, groups: int) -> Function:
+    def conv(self, convolution: Convolution) -> Function:
+        axes, groups = convolution.axes, convolution.groups
+        stride, padding, dilation = zip(*convolution.per_axis(), strict=True)
+        lax = self.jax.lax
+        channels_first = lax.ConvDimensionNumbers(*(tuple(range(axes + 2)),) * 3)
+
         def conv(x: Any, w: Any, b: Any) -> Any:
-            y = self.jax.lax.conv_general_dilated(
-                x,
-                w,
-                window_strides=(stride, stride),
-                padding=((padding, padding), (padding, padding)),
-                rhs_dilation=(dilation, dilation),
-                feature_group_count=groups,
-            )
-            return y + b[:, None, None]
+            if convolution.transposed:
+                reaches = [d * (k - 1) for d, k in zip(dilation, w.shape[2:], strict=True)]
+                y = lax.conv_transpose(
+                    x,
+                    w,
+                    stride,
+                    [(r - low, r - high) for r, (low, high) in zip(reaches, padding, strict=True)],
+                    dilation,
+                    channels_first,
+                    transpose_kernel=True,
+                )
+            else:
+                y = lax.conv_general_dilated(
+                    x, w, stride, padding, rhs_dilation=dilation, feature_group_count=groups
+                )
+            return y + self.jax.numpy.reshape(b, (-1, *(1,) * axes))
 
         return conv
 
@@ -160,7 +229,7 @@ class JAX(Library):
 
 
 class MyGrad(Library):
-    package = "mygrad"
+    packages = ("mygrad",)
 
     def __init__(self) -> None:
         import mygrad
@@ -168,16 +237,21 @@ class MyGrad(Library):
 
         self.mg = mygrad
 
-    def conv2d(self, stride: int, padding: int, dilation: int, groups: int) -> Function:
+    def conv(self, convolution: Convolution) -> Function:
+        axes, stride, padding, dilation, groups, transposed = convolution
         if groups != 1:
             raise MissingOpError("groups")
+        if transposed:
+            raise MissingOpError("transposed convolution")
+        if convolution.one_sided:
+            raise MissingOpError("padding of one side")
 
         def conv(x: Any, w: Any, b: Any) -> Any:
-            for i, k in zip(x.shape[2:], w.shape[2:], strict=True):
-                if (i + 2 * padding - dilation * (k - 1) - 1) % stride:
-                    raise MissingOpError("stride with a remainder")
+            sizes = zip(x.shape[2:], w.shape[2:], convolution.per_axis(), strict=True)
+            if any((i + 2 * p - d * (k - 1) - 1) % s for i, k, (s, (p, _), d) in sizes):
+                raise MissingOpError("stride with a remainder")
             y = self.mg.nnet.layers.conv_nd(x, w, stride=stride, padding=padding, dilation=dilation)
-            return y + self.mg.reshape(b, (-1, 1, 1))
+            return y + self.mg.reshape(b, (-1, *(1,) * axes))
 
         return conv
 
@@ -193,7 +267,7 @@ class MyGrad(Library):
 
 
 class Autograd(Library):
-    package = "autograd"
+    packages = ("autograd",)
 
     def __init__(self) -> None:
         import autograd
@@ -207,17 +281,23 @@ class Autograd(Library):
     def sin(self, x: Any) -> Any:
         return self.anp.sin(x)
 
-    def conv2d(self, stride: int, padding: int, dilation: int, groups: int) -> Function:
+    def conv(self, convolution: Convolution) -> Function:
+        axes, stride, _, dilation, groups, transposed = convolution
         for name, value in (("stride", stride), ("dilation", dilation), ("groups", groups)):
             if value != 1:
                 raise MissingOpError(name)
-        border = ((0, 0), (0, 0), (padding, padding), (padding, padding))
+        if transposed:
+            raise MissingOpError("transposed convolution")
+        border = ((0, 0), (0, 0), *(pair for _, pair, _ in convolution.per_axis()))
+        spatial = list(range(2, axes + 2))
 
         def conv(x: Any, w: Any, b: Any) -> Any:
             x = self.anp.pad(x, border, "constant")
-            mirrored = w[:, :, ::-1, ::-1]
-            y = self.convolve(x, mirrored, axes=([2, 3], [2, 3]), dot_axes=([1], [1]), mode="valid")
-            return y + self.anp.reshape(b, (-1, 1, 1))
+            mirrored = w[(..., *(slice(None, None, -1),) * axes)]
+            y = self.convolve(
+                x, mirrored, axes=(spatial, spatial), dot_axes=([1], [1]), mode="valid"
+            )
+            return y + self.anp.reshape(b, (-1, *(1,) * axes))
 
         return conv
 
@@ -235,6 +315,7 @@ class Autograd(Library):
 LIBRARIES: dict[str, type[Library]] = {
     "PyTorch": PyTorch,
     "tensorgrad": Tensorgrad,
+    "tensorgrad (NumPy alone)": TensorgradInNumPy,
     "JAX": JAX,
     "MyGrad": MyGrad,
     "autograd": Autograd,

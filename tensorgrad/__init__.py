@@ -13,9 +13,26 @@ from tensorgrad.array_api.multiplication import *  # noqa: F403
 from tensorgrad.array_api.namespace import *  # noqa: F403
 from tensorgrad.array_api.searching import *  # noqa: F403
 from tensorgrad.array_api.statistics import *  # noqa: F403
-from tensorgrad.conv import conv2d as conv2d, conv_transpose2d as conv_transpose2d
+from tensorgrad.conv import (
+    col2im as col2im,
+    conv as conv,
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv3d as conv3d,
+    conv_input_sizes as conv_input_sizes,
+    conv_matrix as conv_matrix,
+    conv_output_size as conv_output_size,
+    conv_padding as conv_padding,
+    conv_transpose as conv_transpose,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+    conv_transpose_output_size as conv_transpose_output_size,
+    im2col as im2col,
+)
 from tensorgrad.engine.modes import no_grad as no_grad, strict as strict
 from tensorgrad.engine.tensor import Tensor as Tensor, tensor as tensor
+from tensorgrad.ops.selecting import sliding_window_view as sliding_window_view
 from tensorgrad.transforms import (
     checkpoint as checkpoint,
     custom_jvp as custom_jvp,

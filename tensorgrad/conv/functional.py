@@ -1,103 +1,112 @@
 """The public convolutions: arguments checked, and put into the form of the primitive."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from tensorgrad.conv.cases import draw_arguments
+from tensorgrad.conv.choose import require_algorithm
 from tensorgrad.conv.geometry import (
-    dilated,
-    explicit_pads,
+    Padding,
+    Pads,
     pads_for,
     per_axis,
     positive_integer,
     require_fit,
 )
-from tensorgrad.conv.primitive import conv, padded_side, transposed_kernel
+from tensorgrad.conv.layouts import apply, channels_first, spatial_axes
 from tensorgrad.engine.declare import composite
-from tensorgrad.engine.primitive import Case
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.ops.dispatch import operand
-from tensorgrad.typing import ArrayLike, Draw, Shape
+from tensorgrad.typing import ArrayLike, Shape
 
-Padding: TypeAlias = int | str | Sequence[int] | Sequence[tuple[int, int]]
-LAYOUTS = ("NCHW", "NHWC")
-# HWIO -> OIHW, and for the transposed convolution HWIO -> IOHW
-_WEIGHTS_FIRST = {"conv2d": (3, 2, 0, 1), "conv_transpose2d": (2, 3, 0, 1)}
+# what np.pad calls the ways to go on beyond the border
+_MODES = {"reflect": "reflect", "replicate": "edge", "edge": "edge", "circular": "wrap"}
 
 
-def _channels_first(operation: str, x: Any, w: Any, layout: str) -> tuple[Any, Any]:
-    """Return x as (n, c, h, w), with a batch axis, and w with its channels first."""
-    if layout not in LAYOUTS:
+def _convolve(
+    operation: str,
+    n: int,
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None,
+    stride: int | Shape,
+    padding: Padding,
+    dilation: int | Shape,
+    groups: int,
+    layout: str,
+    padding_mode: str,
+    algorithm: str,
+) -> Any:
+    """Convolve along n axes."""
+    x, w = operand(x), operand(w)
+    groups = positive_integer(operation, "groups", groups)
+    strides = per_axis(operation, "stride", stride, n)
+    dilations = per_axis(operation, "dilation", dilation, n)
+    require_algorithm(operation, algorithm)
+    single = x.ndim == n + 1
+    x, w = channels_first(operation, n, x, w, layout, groups, transposed=False)
+    pads = pads_for(operation, padding, x.shape[2:], w.shape[2:], strides, dilations)
+    require_fit(operation, x.shape[2:], w.shape[2:], pads, dilations)
+    if padding_mode != "zeros":
+        x, pads = extended(operation, x, pads, padding_mode), ((0, 0),) * n
+    return apply(
+        operation,
+        x,
+        w,
+        b,
+        layout,
+        single=single,
+        stride=strides,
+        padding=pads,
+        input_dilation=(1,) * n,
+        dilation=dilations,
+        groups=groups,
+        algorithm=algorithm,
+    )
+
+
+def extended(operation: str, x: Any, pads: Pads, mode: str) -> Any:
+    """Return x from -low to i + high along each axis, as it goes on beyond its border."""
+    if not isinstance(mode, str) or mode not in _MODES:
         raise ShapeError(
             explain(
                 operation,
-                "layout is 'NCHW' (weights OIHW) or 'NHWC' (weights HWIO).",
-                "Transpose arrays of other layouts.",
-                layout=layout,
+                f"padding_mode is one of 'zeros', {', '.join(map(repr, _MODES))}.",
+                "Pad x with np.pad in other modes.",
+                padding_mode=mode,
             )
         )
-    if x.ndim not in (3, 4) or w.ndim != 4:
+    if 0 in x.shape[2:]:
         raise ShapeError(
             explain(
                 operation,
-                "x has the axes of its layout, with or without the batch, and w has four.",
-                "Add the axes that are missing with np.expand_dims.",
-                x_shape=x.shape,
-                w_shape=w.shape,
-                layout=layout,
+                "A side without entries has none to put beyond its border.",
+                "Pass padding_mode='zeros'.",
+                input_size=x.shape[2:],
+                padding_mode=mode,
             )
         )
-    if x.ndim == 3:
-        x = np.expand_dims(x, 0)
-    if layout == "NHWC":
-        x = np.moveaxis(x, -1, 1)
-        w = np.transpose(w, _WEIGHTS_FIRST[operation])
-    return x, w
+    widths = [(max(low, 0), max(high, 0)) for low, high in pads]
+    if any(map(any, widths)):
+        x = np.pad(x, [(0, 0), (0, 0), *widths], _MODES[mode])  # type: ignore[call-overload]
+    cropped = tuple(
+        slice(max(-low, 0), side - max(-high, 0))
+        for (low, high), side in zip(pads, x.shape[2:], strict=True)
+    )
+    return x[(..., *cropped)] if any(low < 0 or high < 0 for low, high in pads) else x
 
 
-def _finish(operation: str, y: Any, b: Any, layout: str, single: bool) -> Any:
-    """Add the bias, and put the result into the layout of the input."""
-    if b is not None:
-        b = operand(b)
-        if b.shape != (y.shape[1],):
-            raise ShapeError(
-                explain(
-                    operation,
-                    "b has one entry for each output channel.",
-                    "Pass b=None for no bias.",
-                    b_shape=b.shape,
-                    output_channels=y.shape[1],
-                )
-            )
-        y = y + np.reshape(b, (-1, 1, 1))
-    if layout == "NHWC":
-        y = np.moveaxis(y, 1, -1)
-    return np.squeeze(y, 0) if single else y
+def _by_taps(*args: Any, **params: Any) -> Any:
+    """Compute any of them in the plainest way."""
+    return conv(*args, **{**params, "algorithm": "taps"})
 
 
-def _require_channels(
-    operation: str, groups: int, x: Any, w: Any, needed: int, rule: str, layout: str
-) -> None:
-    """Raise unless x, with its channels second, has the channels that w needs."""
-    if x.shape[1] != needed or w.shape[0] % groups:
-        raise ShapeError(
-            explain(
-                operation,
-                rule,
-                "Check groups, and that x and w follow the layout.",
-                input_channels=x.shape[1],
-                needed=needed,
-                channels_of_w=w.shape[:2],
-                groups=groups,
-                layout=layout,
-            )
-        )
-
-
-def _conv2d(
-    apply: Callable[..., Any],
+@composite(
+    name="conv_nd", samples=partial(draw_arguments, n=None, transposed=False), reference=_by_taps
+)
+def conv(
     x: ArrayLike,
     w: ArrayLike,
     b: ArrayLike | None = None,
@@ -106,73 +115,148 @@ def _conv2d(
     padding: Padding = 0,
     dilation: int | Shape = 1,
     groups: int = 1,
-    layout: str = "NCHW",
+    layout: str = "NC*",
+    padding_mode: str = "zeros",
+    algorithm: str = "auto",
 ) -> Any:
-    x, w = operand(x), operand(w)
-    single = x.ndim == 3
-    x, w = _channels_first("conv2d", x, w, layout)
-    strides = per_axis("conv2d", "stride", stride, 2)
-    dilations = per_axis("conv2d", "dilation", dilation, 2)
-    groups = positive_integer("conv2d", "groups", groups)
-    rule = "w is for (output channels, input channels of one group); the former divide by groups."
-    _require_channels("conv2d", groups, x, w, w.shape[1] * groups, rule, layout)
-    pads = pads_for("conv2d", padding, x.shape[2:], w.shape[2:], strides, dilations)
-    require_fit("conv2d", x.shape[2:], w.shape[2:], pads, dilations)
-    y = apply(
+    r"""Convolve along any number of axes: the cross-correlation that deep learning calls so.
+
+    ``y[n, o, j] = b[o] + sum over c, k of x[n, c, s j + d k - low] * w[o, c, k]``, where j and k
+    are places along all spatial axes, and x goes on beyond its border as ``padding_mode`` says. Its
+    gradients are convolutions again: by x that of the padded output gradient with the mirrored
+    kernel, its channels exchanged; by w that of x with the output gradient.
+
+    Parameters
+    ----------
+    x : (N, C_in, \*I), or (N, \*I, C_in) with channels last; without N for a single example
+    w : (C_out, C_in / groups, \*K), or (\*K, C_in / groups, C_out)
+        As many spatial axes as w has are convolved.
+    b : (C_out,), optional
+    stride, dilation
+        Positive integers: one, or one for each axis.
+    padding
+        The entries beyond each border that count: one integer; one for each axis; one pair
+        (low, high) for each axis, negative to crop; or by name
+
+        - "valid": none;
+        - "same": so many that J = ceil(I / stride), an odd one at the high side;
+        - "full": dilation * (K - 1) at both sides, so that every overlap counts;
+        - "causal", along a single axis: these at the low side alone, so that no result sees what
+          comes later.
+    groups
+        The number of groups of channels that do not mix.
+    layout
+        "NC*" or "N*C", for x, w and the result; or with letters for up to three axes: "NCW",
+        "NWC", "NCHW", "NHWC", "NCDHW", "NDHWC".
+    padding_mode
+        What stands beyond the border: "zeros"; the entries "reflect"-ed in the first and the last
+        one; the nearest entry with "replicate", or "edge"; the next period with "circular". They
+        go on as far as padding asks for.
+    algorithm
+        How it is computed, and its derivatives: "auto" for the fastest, "direct" for nothing but
+        products and sums of entries that meet, or the name of an algorithm.
+
+    Returns
+    -------
+    (N, C_out, \*J), or (N, \*J, C_out): an array given arrays, a Tensor given a Tensor, where
+    ``J = floor((I + low + high - dilation * (K - 1) - 1) / stride) + 1``.
+
+    Raises
+    ------
+    ShapeError
+        If sizes, channels or parameters do not fit together.
+    UnsupportedError
+        If there is no such algorithm.
+
+    See Also
+    --------
+    conv_transpose : its transpose, as a map of x.
+    conv_output_size : the size of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tensorgrad as tg
+    >>> x = np.arange(16.0).reshape(1, 1, 2, 2, 2, 2)
+    >>> tg.conv(x, np.ones((3, 1, 2, 2, 2, 2))).shape  # four axes, all of them met at once
+    (1, 3, 1, 1, 1, 1)
+    >>> tg.conv([[1.0, 2.0, 4.0]], [[[1.0, 1.0]]], padding="same", padding_mode="circular")
+    array([[3., 6., 5.]])
+    """
+    w = operand(w)
+    n = spatial_axes("conv", w)
+    return _convolve(
+        "conv",
+        n,
         x,
         w,
-        stride=strides,
-        padding=pads,
-        input_dilation=(1, 1),
-        dilation=dilations,
-        groups=groups,
+        b,
+        stride,
+        padding,
+        dilation,
+        groups,
+        layout,
+        padding_mode,
+        algorithm,
     )
-    return _finish("conv2d", y, b, layout, single)
 
 
-def _draw_arguments(draw: Draw, transposed: bool) -> Case:
-    groups, c = draw.choice([1, 2, 3]), draw.integer(1, 2)
-    o = draw.choice([c, 1, 2])  # a mistake in the order of channels is silent where they agree
-    kernel = (draw.integer(1, 3), draw.integer(1, 3))
-    dilation = draw.choice([(1, 1), (2, 2), (1, 2), (3, 1)])
-    stride = draw.choice([1, 2, (3, 2), (1, 3), (2, 3)])
-    pads = [0, 1, (1, 0), ((0, 1), (1, 2)), "same", "valid"]
-    padding = draw.choice(pads + ([] if transposed else [(2, 3), "full"]))
-    spans = tuple(map(dilated, kernel, dilation))
-    if transposed:  # sides that even at stride 1 the padding leaves something of
-        sides = tuple(4 + draw.integer(0, 2) for _ in spans)
-    else:
-        known = explicit_pads("conv2d", 0 if isinstance(padding, str) else padding, 2)
-        sides = tuple(
-            max(padded_side(draw, span, s) - low - high, 1)
-            for span, s, (low, high) in zip(
-                spans, per_axis("conv2d", "stride", stride, 2), known, strict=True
-            )
-        )
-    layout = draw.choice(LAYOUTS)
-    batch = draw.choice([(), (1,), (2,), (2,), (0,)])
-    x_channels = (groups * c,)
-    if layout == "NCHW":
-        x_shape = batch + x_channels + sides
-        w_shape = ((groups * c, o) if transposed else (groups * o, c)) + kernel
-    else:
-        x_shape = batch + sides + x_channels
-        w_shape = kernel + ((groups * c, o) if transposed else (c, groups * o))
-    bias = (draw.array((groups * o,)),) if draw.boolean() else ()
-    return (draw.array(x_shape), draw.array(w_shape), *bias), {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "layout": layout,
-    }
+@composite(samples=partial(draw_arguments, n=1, transposed=False), reference=_by_taps)
+def conv1d(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: int | Shape = 1,
+    padding: Padding = 0,
+    dilation: int | Shape = 1,
+    groups: int = 1,
+    layout: str = "NCW",
+    padding_mode: str = "zeros",
+    algorithm: str = "auto",
+) -> Any:
+    """Convolve sequences with kernels, as `conv` does along one axis.
+
+    Parameters
+    ----------
+    x : (N, C_in, W), or (N, W, C_in) with layout "NWC"; without N for a single sequence
+    w : (C_out, C_in / groups, K), or (K, C_in / groups, C_out)
+    b : (C_out,), optional
+    stride, padding, dilation, groups, layout, padding_mode, algorithm
+        As for `conv`. With padding "causal" no result sees what comes later.
+
+    Returns
+    -------
+    (N, C_out, W_out), or (N, W_out, C_out)
+
+    Raises
+    ------
+    ShapeError, UnsupportedError
+        As `conv`.
+
+    Examples
+    --------
+    >>> import tensorgrad as tg
+    >>> tg.conv1d([[1.0, 2.0, 4.0, 8.0]], [[[10.0, 1.0]]], padding="causal")
+    array([[ 1., 12., 24., 48.]])
+    """
+    return _convolve(
+        "conv1d",
+        1,
+        x,
+        w,
+        b,
+        stride,
+        padding,
+        dilation,
+        groups,
+        layout,
+        padding_mode,
+        algorithm,
+    )
 
 
-@composite(
-    name="conv2d",
-    samples=partial(_draw_arguments, transposed=False),
-    reference=partial(_conv2d, partial(conv, algorithm="taps")),
-)
+@composite(samples=partial(draw_arguments, n=2, transposed=False), reference=_by_taps)
 def conv2d(
     x: ArrayLike,
     w: ArrayLike,
@@ -183,13 +267,14 @@ def conv2d(
     dilation: int | Shape = 1,
     groups: int = 1,
     layout: str = "NCHW",
+    padding_mode: str = "zeros",
+    algorithm: str = "auto",
 ) -> Any:
     """Convolve images with kernels: the cross-correlation that deep-learning libraries call so.
 
     ``y[n, o, i, j] = b[o] + sum over c, k, l of x[n, c, s i + d k, s j + d l] * w[o, c, k, l]``,
-    with x padded by zeros. Its gradients are convolutions again: by x that of the padded output
-    gradient with the mirrored kernel, its channels exchanged; by w that of x with the output
-    gradient.
+    with x padded. Its gradients are convolutions again: by x that of the padded output gradient
+    with the mirrored kernel, its channels exchanged; by w that of x with the output gradient.
 
     Parameters
     ----------
@@ -199,13 +284,19 @@ def conv2d(
     stride, dilation
         Positive integers: one, or one for each axis.
     padding
-        The zeros at each border: one integer; one for each axis; one pair (low, high) for each
-        axis, negative to crop; "valid" for none; "same" so that H_out = ceil(H / stride), an odd
-        zero going to the high side; "full" for dilation * (K - 1), so that every overlap counts.
+        The entries beyond each border that count: one integer; one for each axis; one pair
+        (low, high) for each axis, negative to crop; "valid" for none; "same" so that
+        H_out = ceil(H / stride), an odd one going to the high side; "full" for
+        dilation * (K - 1), so that every overlap counts.
     groups
         The number of groups of channels that do not mix.
     layout
         "NCHW" or "NHWC", for x, w and the result.
+    padding_mode
+        What stands beyond the border: "zeros", "reflect", "replicate" (or "edge"), "circular".
+    algorithm
+        "auto" for the fastest, "direct" for nothing but products and sums of entries that meet, or
+        the name of an algorithm.
 
     Returns
     -------
@@ -217,6 +308,8 @@ def conv2d(
     ------
     ShapeError
         If sizes, channels or parameters do not fit together.
+    UnsupportedError
+        If there is no such algorithm.
 
     Examples
     --------
@@ -231,170 +324,74 @@ def conv2d(
     >>> x.grad.shape
     (1, 1, 4, 4)
     """
-    return _conv2d(
-        partial(conv, algorithm="auto"),
+    return _convolve(
+        "conv2d",
+        2,
         x,
         w,
         b,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        layout=layout,
+        stride,
+        padding,
+        dilation,
+        groups,
+        layout,
+        padding_mode,
+        algorithm,
     )
 
 
-def _transposed_crop(padding: Padding, spans: Shape, strides: Shape) -> tuple[tuple[int, int], ...]:
-    """Return what the padding of the convolution, of which this is the transpose, crops here."""
-    if not isinstance(padding, str):
-        return explicit_pads("conv_transpose2d", padding, len(spans))
-    if padding == "valid":
-        return ((0, 0),) * len(spans)
-    if padding == "full":
-        return tuple((span - 1, span - 1) for span in spans)
-    if padding == "same":  # the result has s entries for each of the input
-        lows = [max(span - s, 0) // 2 for span, s in zip(spans, strides, strict=True)]
-        return tuple(
-            (low, span - s - low) for low, span, s in zip(lows, spans, strides, strict=True)
-        )
-    return explicit_pads("conv_transpose2d", padding, len(spans))
-
-
-def _conv_transpose2d(
-    apply: Callable[..., Any],
+@composite(samples=partial(draw_arguments, n=3, transposed=False), reference=_by_taps)
+def conv3d(
     x: ArrayLike,
     w: ArrayLike,
     b: ArrayLike | None = None,
     *,
     stride: int | Shape = 1,
     padding: Padding = 0,
-    output_padding: int | Shape = 0,
     dilation: int | Shape = 1,
     groups: int = 1,
-    layout: str = "NCHW",
+    layout: str = "NCDHW",
+    padding_mode: str = "zeros",
+    algorithm: str = "auto",
 ) -> Any:
-    name = "conv_transpose2d"
-    x, w = operand(x), operand(w)
-    single = x.ndim == 3
-    x, w = _channels_first(name, x, w, layout)
-    strides = per_axis(name, "stride", stride, 2)
-    dilations = per_axis(name, "dilation", dilation, 2)
-    extra = per_axis(name, "output_padding", output_padding, 2, least=0)
-    groups = positive_integer(name, "groups", groups)
-    rule = "w is for (input channels, output channels of one group); the former divide by groups."
-    _require_channels(name, groups, x, w, w.shape[0], rule, layout)
-    if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
-        raise ShapeError(
-            explain(
-                name,
-                "output_padding is smaller than the stride or the dilation.",
-                "Pass output_padding=0, or pad the result.",
-                output_padding=output_padding,
-                stride=stride,
-                dilation=dilation,
-            )
-        )
-    spans = tuple(map(dilated, w.shape[2:], dilations))
-    crops = _transposed_crop(padding, spans, strides)
-    sides = tuple(
-        (i - 1) * s + span - low - high + e
-        for i, s, span, (low, high), e in zip(
-            x.shape[2:], strides, spans, crops, extra, strict=True
-        )
-    )
-    if min(sides) < 1 or min(spans) < 1 or min(x.shape[2:]) < 1:
-        raise ShapeError(
-            explain(
-                name,
-                "Each side of the result, (i - 1) * stride + dilation * (k - 1) + 1 - low - high "
-                "+ output_padding, must be positive.",
-                "Use less padding.",
-                x_shape=x.shape,
-                w_shape=w.shape,
-                padding=crops,
-                sides=sides,
-            )
-        )
-    y = apply(
-        x,
-        transposed_kernel(w, groups),
-        stride=(1, 1),
-        padding=tuple(
-            (span - 1 - low, span - 1 - high + e)
-            for span, (low, high), e in zip(spans, crops, extra, strict=True)
-        ),
-        input_dilation=strides,
-        dilation=dilations,
-        groups=groups,
-    )
-    return _finish(name, y, b, layout, single)
-
-
-@composite(
-    name="conv_transpose2d",
-    samples=partial(_draw_arguments, transposed=True),
-    reference=partial(_conv_transpose2d, partial(conv, algorithm="taps")),
-)
-def conv_transpose2d(
-    x: ArrayLike,
-    w: ArrayLike,
-    b: ArrayLike | None = None,
-    *,
-    stride: int | Shape = 1,
-    padding: Padding = 0,
-    output_padding: int | Shape = 0,
-    dilation: int | Shape = 1,
-    groups: int = 1,
-    layout: str = "NCHW",
-) -> Any:
-    """Apply the transpose of a convolution, as a map from its output to its input.
-
-    Every entry of x puts a kernel, times its value, into the result, ``stride`` entries apart:
-    ``y[n, o, s i + d k, s j + d l] += x[n, c, i, j] * w[c, o, k, l]``; ``padding`` is cropped.
+    """Convolve volumes with kernels, as `conv` does along three axes.
 
     Parameters
     ----------
-    x : (N, C_in, H, W), or (N, H, W, C_in) with layout "NHWC"; without N for a single image
-    w : (C_in, C_out / groups, KH, KW), or (KH, KW, C_in, C_out / groups)
+    x : (N, C_in, D, H, W), or (N, D, H, W, C_in) with layout "NDHWC"; without N for one volume
+    w : (C_out, C_in / groups, KD, KH, KW), or (KD, KH, KW, C_in / groups, C_out)
     b : (C_out,), optional
-    stride, dilation, groups, layout
-        As for `conv2d`.
-    padding
-        The padding of the convolution whose transpose this is, cropped from the result: as for
-        `conv2d`; "same" makes H_out = H * stride.
-    output_padding
-        Entries added at the high side, where several inputs of a strided convolution give the same
-        output: less than the stride or the dilation.
+    stride, padding, dilation, groups, layout, padding_mode, algorithm
+        As for `conv`.
 
     Returns
     -------
-    (N, C_out, H_out, W_out), or (N, H_out, W_out, C_out): an array given arrays, a Tensor given a
-    Tensor, where
-    ``H_out = (H - 1) * stride - low - high + dilation * (KH - 1) + output_padding + 1``.
+    (N, C_out, D_out, H_out, W_out), or (N, D_out, H_out, W_out, C_out)
 
     Raises
     ------
-    ShapeError
-        If sizes, channels or parameters do not fit together.
+    ShapeError, UnsupportedError
+        As `conv`.
 
     Examples
     --------
     >>> import numpy as np
     >>> import tensorgrad as tg
-    >>> x = np.array([[[1.0, 2.0]]])
-    >>> w = np.array([[[[1.0, 10.0, 100.0]]]])
-    >>> tg.conv_transpose2d(x, w, stride=(1, 2)).tolist()
-    [[[1.0, 10.0, 102.0, 20.0, 200.0]]]
+    >>> x = np.ones((2, 3, 4, 8, 8))
+    >>> tg.conv3d(x, np.ones((5, 3, 3, 3, 3)), stride=(1, 2, 2), padding="same").shape
+    (2, 5, 4, 4, 4)
     """
-    return _conv_transpose2d(
-        partial(conv, algorithm="auto"),
+    return _convolve(
+        "conv3d",
+        3,
         x,
         w,
         b,
-        stride=stride,
-        padding=padding,
-        output_padding=output_padding,
-        dilation=dilation,
-        groups=groups,
-        layout=layout,
+        stride,
+        padding,
+        dilation,
+        groups,
+        layout,
+        padding_mode,
+        algorithm,
     )

@@ -6,7 +6,7 @@ negative where it crops.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Shape
 
 Pads = tuple[tuple[int, int], ...]
+# what users pass: an integer, one or a pair (low, high) for each axis, or a name
+Padding: TypeAlias = int | str | Sequence[int] | Sequence[Sequence[int]]
 
 
 class Geometry(NamedTuple):
@@ -71,6 +73,8 @@ def per_axis(
     operation: str, name: str, value: int | Sequence[int], n: int, least: int = 1
 ) -> Shape:
     """Return one integer an axis, from one for all or one for each."""
+    if type(value) is int and value >= least:  # as nearly always
+        return (value,) * n
     values = tuple(value) if isinstance(value, (Sequence, np.ndarray)) else (value,) * n
     if len(values) != n or any(
         not isinstance(v, (int, np.integer)) or isinstance(v, bool) or v < least for v in values
@@ -97,7 +101,7 @@ def positive_integer(operation: str, name: str, value: int) -> int:
 
 def pads_for(
     operation: str,
-    padding: int | str | Sequence[Any],
+    padding: Padding,
     sides: Sequence[int],
     kernel: Sequence[int],
     stride: Shape,
@@ -110,11 +114,11 @@ def pads_for(
     axis, lets window j end at entry s j.
     """
     n = len(sides)
-    spans = [dilated(k, d) for k, d in zip(kernel, dilation, strict=True)]
     if not isinstance(padding, str):
         return explicit_pads(operation, padding, n)
     if padding == "valid":
         return ((0, 0),) * n
+    spans = [dilated(k, d) for k, d in zip(kernel, dilation, strict=True)]
     if padding == "full":
         return tuple((span - 1, span - 1) for span in spans)
     if padding == "same":
@@ -140,88 +144,161 @@ def pads_for(
 
 def explicit_pads(operation: str, padding: Any, n: int) -> Pads:
     """Return (low, high) for each axis from an int, one int an axis, or one pair an axis."""
-    items = (padding,) * n if isinstance(padding, (int, np.integer)) else padding
+    if type(padding) is int:  # as nearly always
+        return ((padding, padding),) * n
+    items = (padding,) * n if isinstance(padding, np.integer) else padding
     try:
         if len(items) != n or isinstance(items, str):
             raise TypeError
         pairs = [(v, v) if isinstance(v, (int, np.integer)) else tuple(v) for v in items]
         return tuple((int(low.__index__()), int(high.__index__())) for low, high in pairs)
     except (TypeError, ValueError, AttributeError):
+        causal = "'causal', " if n == 1 else ""
         raise ShapeError(
             explain(
                 operation,
-                f"padding is an integer, {n} integers, {n} pairs (low, high), "
-                f"'same', 'valid'{_CAUSAL if n == 1 else ''} or 'full'.",
-                "Pass padding=0 for none.",
+                f"padding is an integer, {n} integers, {n} pairs (low, high), {causal}"
+                "'same', 'valid' or 'full'.",
+                f"Pass padding=0 for none, {((0, 1),) * n} for one entry at each high side.",
                 padding=padding,
             )
         ) from None
 
 
-class Upsampling(NamedTuple):
-    """What a transposed convolution does: the sides of its result, what it crops, what it adds."""
-
-    sides: Shape
-    crops: Pads
-    extra: Shape
-
-
-def upsampling(
+def input_sides(
     operation: str,
-    padding: int | str | Sequence[Any],
+    padding: Padding,
+    sides: Sequence[int],
+    kernel: Sequence[int],
+    stride: Shape,
+    dilation: Shape,
+) -> tuple[range, ...]:
+    """Return, for each axis, the sides of the input that a convolution takes to these sides."""
+    if isinstance(padding, str) and padding == "same":  # ceil(i / s) = o
+        least = [(o - 1) * s + 1 for o, s in zip(sides, stride, strict=True)]
+    else:  # of the input, other paddings ask nothing
+        pads = pads_for(operation, padding, sides, kernel, stride, dilation)
+        least = [
+            (o - 1) * s + dilated(k, d) - sum(p)
+            for o, k, s, p, d in zip(sides, kernel, stride, pads, dilation, strict=True)
+        ]
+    return tuple(range(max(i, 1), max(i + s, 1)) for i, s in zip(least, stride, strict=True))
+
+
+def transposed_crops(
+    operation: str,
+    padding: Padding,
     sides: Sequence[int],
     kernel: Sequence[int],
     stride: Shape,
     dilation: Shape,
     output_padding: int | Sequence[int],
     output_size: int | Sequence[int] | None,
-) -> Upsampling:
-    """Return the sizes of the transpose of a convolution, that goes from these sides back.
+) -> Pads:
+    """Return what the transpose of a convolution crops from (i - 1) s + d (k - 1) + 1 entries.
 
-    The convolution takes s sizes of its input to the same size: ``output_size`` names the one to
-    return, ``output_padding`` its distance from the least. ``"same"`` returns the greatest, i s.
+    That is the padding of the convolution. At the high side there are more entries, which its
+    windows did not reach: ``output_padding`` of them, or as many as make ``output_size``.
     """
     n = len(sides)
     extra = per_axis(operation, "output_padding", output_padding, n, least=0)
-    spans = tuple(dilated(k, d) for k, d in zip(kernel, dilation, strict=True))
-    if min(sides) < 1 or min(spans) < 1:
-        raise ShapeError(
-            explain(
-                operation,
-                "Each side of the input and of the kernel must be positive.",
-                input_size=tuple(sides),
-                kernel_size=tuple(kernel),
-            )
-        )
     if isinstance(padding, str) and padding == "causal":
         raise ShapeError(
             explain(
                 operation,
-                "The transpose of a causal convolution sees nothing but the future.",
-                "Pass padding=((dilation * (k - 1), 0),) for that, or "
-                "padding=((0, dilation * (k - 1)),) for a result that does not see the future.",
+                "The transpose of a causal convolution sees the future, and that only.",
+                "Pass padding=((dilation * (k - 1), 0),) for it, or "
+                "padding=((0, dilation * (k - 1)),) for a result that sees the past only.",
                 padding=padding,
             )
         )
-    if output_size is None and isinstance(padding, str) and padding == "same":
+    if isinstance(padding, str) and padding == "same" and output_size is None:
         output_size = tuple(i * s for i, s in zip(sides, stride, strict=True))
-    goal = None if output_size is None else per_axis(operation, "output_size", output_size, n)
-    if goal and any(extra):
+    if output_size is None:
+        if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+            raise ShapeError(
+                explain(
+                    operation,
+                    "output_padding is smaller than the stride or the dilation.",
+                    "Pass output_padding=0, or pad the result.",
+                    output_padding=output_padding,
+                    stride=stride,
+                    dilation=dilation,
+                )
+            )
+        pads = pads_for(operation, padding, sides, kernel, stride, dilation)
+    else:
+        goal = per_axis(operation, "output_size", output_size, n)
+        if any(extra):
+            raise ShapeError(
+                explain(
+                    operation,
+                    "output_padding is what output_size, or padding='same', leaves to say.",
+                    "Pass one of them.",
+                    output_padding=output_padding,
+                    output_size=goal,
+                    padding=padding,
+                )
+            )
+        possible = input_sides(operation, padding, sides, kernel, stride, dilation)
+        if any(o not in fitting for o, fitting in zip(goal, possible, strict=True)):
+            raise ShapeError(
+                explain(
+                    operation,
+                    "output_size is one that the convolution takes to the size of the input: "
+                    f"{_among(possible)}.",
+                    "Leave it out for the least of them (the greatest with padding='same').",
+                    output_size=goal,
+                    input_size=tuple(sides),
+                    kernel_size=tuple(kernel),
+                    stride=stride,
+                    padding=padding,
+                    dilation=dilation,
+                )
+            )
+        pads = pads_for(operation, padding, goal, kernel, stride, dilation)
+        extra = tuple(
+            remainder(o, k, i, s, p, 1, d)
+            for o, k, i, s, p, d in zip(goal, kernel, sides, stride, pads, dilation, strict=True)
+        )
+    crops = tuple((low, high - e) for (low, high), e in zip(pads, extra, strict=True))
+    returned = transposed_sides(sides, kernel, stride, crops, dilation)
+    if min(*sides, *kernel, *returned) < 1:
         raise ShapeError(
             explain(
                 operation,
-                "output_size, or padding='same', says what output_padding would say.",
-                "Leave output_padding out.",
-                output_size=goal,
-                output_padding=output_padding,
+                "Each side of the result, (i - 1) * stride + dilation * (k - 1) + 1 - low - high "
+                "+ output_padding, must be positive.",
+                "Use less padding.",
+                input_size=tuple(sides),
+                kernel_size=tuple(kernel),
+                padding=pads,
+                sides=returned,
             )
         )
-    crops = pads_for(operation, padding, goal or sides, kernel, stride, dilation)
-    least = tuple(
-        (i - 1) * s + span - low - high
-        for i, s, span, (low, high) in zip(sides, stride, spans, crops, strict=True)
+    return crops
+
+
+def transposed_sides(
+    sides: Sequence[int], kernel: Sequence[int], stride: Shape, crops: Pads, dilation: Shape
+) -> Shape:
+    """Return the sides of what a transposed convolution leaves of its result."""
+    return tuple(
+        dilated(i, s) + dilated(k, d) - 1 - sum(crop)
+        for i, k, s, crop, d in zip(sides, kernel, stride, crops, dilation, strict=True)
     )
-    ...
+
+
+def _among(possible: Sequence[range]) -> str:
+    """Write ranges as text.
+
+    >>> _among([range(3, 5), range(7, 8)])
+    '3 to 4, 7'
+    """
+    return ", ".join(
+        f"{some[0]} to {some[-1]}" if len(some) > 1 else str(some[0]) if some else "none"
+        for some in possible
+    )
 
 
 def require_fit(

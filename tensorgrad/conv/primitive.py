@@ -10,17 +10,16 @@ its two transposes is again such a convolution, of the output gradient with the 
 held: so derivatives of every order and mode are members of the family.
 """
 
-from functools import partial
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.choose import Problem, choose
+from tensorgrad.conv.choose import convolve
 from tensorgrad.conv.geometry import Geometry, Pads, dilated, remainder
-from tensorgrad.conv.kernels.phases import conv_by_phases
 from tensorgrad.conv.kernels.taps import conv_by_taps
-from tensorgrad.engine.declare import bilinear
+from tensorgrad.engine.declare import bilinear, general
 from tensorgrad.engine.primitive import Case
 from tensorgrad.typing import Array, Draw, Shape
 
@@ -43,14 +42,19 @@ def _conv(
         params = {**geometry._asdict(), "algorithm": algorithm}
         y = duck.__array_function__(_conv, (type(duck),), (x, w), params)
         return conv_by_taps(x, w, geometry) if y is NotImplemented else y
-    if any(a > 1 for a in input_dilation):
-        return conv_by_phases(partial(_convolve, algorithm=algorithm), x, w, geometry)
-    return _convolve(x, w, geometry, algorithm)
+    return convolve(x, w, geometry, algorithm=algorithm)
 
 
-def _convolve(x: Array, w: Array, geometry: Geometry, algorithm: str) -> Array:
-    problem = Problem(x.shape, w.shape, geometry, np.result_type(x, w))
-    return choose(problem, algorithm).run(x, w, geometry)
+def _conv_bias(x: Array, w: Array, b: Array, /, *, algorithm: str, **params: Any) -> Array:
+    arrays = all(isinstance(a, np.ndarray) for a in (x, w, b))
+    if not arrays or np.result_type(x, w) != np.result_type(x, w, b):
+        return _conv(x, w, algorithm=algorithm, **params) + _column(b, x.ndim)
+    return convolve(x, w, Geometry(**params), b, algorithm=algorithm)
+
+
+def _column(b: Array, ndim: int) -> Array:
+    """(o,) -> (o, 1, 1), to be added to (n, o, *j)."""
+    return np.reshape(b, (-1, *(1,) * (ndim - 2)))
 
 
 def transposed_kernel(w: Array, groups: int) -> Array:
@@ -192,3 +196,32 @@ def _reference(x: Array, w: Array, *, algorithm: str, **params: Any) -> Array:  
 
 
 conv = bilinear(_conv, _wrt_input, _wrt_kernel, samples=draw_conv, reference=_reference)
+
+
+def _wrt_bias(g: Array) -> Array:
+    # a product with ones, which BLAS does: (n, o, j) (j,) -> (n, o), and the sum over the images
+    n, o = g.shape[:2]
+    sums = np.matmul(np.reshape(g, (n, o, prod(g.shape[2:]))), np.ones(prod(g.shape[2:]), g.dtype))
+    return np.sum(sums, 0)
+
+
+def _draw_biased(draw: Draw) -> Case:
+    (x, w), params = draw_conv(draw)
+    return (x, w, draw.array(w.shape[:1])), params
+
+
+conv_bias = general(
+    _conv_bias,
+    (
+        lambda g, w, x_shape, **params: _wrt_input(g, w, x_shape, **params),
+        lambda g, x, w_shape, **params: _wrt_kernel(g, x, w_shape, **params),
+        lambda g: _wrt_bias(g),
+    ),
+    (
+        lambda t, w, **params: conv(t, w, **params),
+        lambda t, x, **params: conv(x, t, **params),
+        lambda t, x_shape: _column(t, len(x_shape)),
+    ),
+    samples=_draw_biased,
+    reference=lambda x, w, b, **params: _reference(x, w, **params) + _column(b, x.ndim),
+)

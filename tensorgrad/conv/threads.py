@@ -1,34 +1,70 @@
 """The threads of the convolution kernels: one pool for all, BLAS at one thread inside it.
 
-Work is cut into tasks that do not depend on the number of threads, except where a kernel sums
-parts; so results are the same from run to run for a given number of threads.
+Kernels cut work into tasks that do not depend on the number of threads, and each entry of a result
+is written by one task: so results are the same from run to run, whichever thread does a task.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from functools import cache
+from math import prod
+from threading import Lock, local
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from tensorgrad.errors import ShapeError, explain
+from tensorgrad.typing import Array, Shape
+
+# A thread keeps its scratch memory for the next call, up to this many bytes.
+_KEPT = 1 << 24
+# Multiplications that take about as long as it takes to wake a thread.
+_WORTH = 2_000_000
 
 
 class _Threads:
-    """The number of threads, and the pool that has them, made when it is first needed."""
+    """The number of threads, the pool that has them, and the limit on those of BLAS."""
 
     def __init__(self) -> None:
+        self.lock = Lock()
         self.number = _available()
         self.pool: ThreadPoolExecutor | None = None
+        self.runs = 0  # that go on in parallel, at the moment
+        self.limit = ExitStack()  # gives BLAS its threads back
 
     def resize(self, number: int) -> None:
-        if self.pool is not None:
-            self.pool.shutdown()
-        self.number, self.pool = number, None
+        with self.lock:
+            pool, self.pool, self.number = self.pool, None, number
+        if pool is not None:
+            pool.shutdown()
 
-    def after_fork(self) -> None:  # threads do not survive it
-        self.pool = None
+    def submit(self, work: Callable[[], None], times: int) -> list[Future[None]]:
+        with self.lock:
+            if self.pool is None:
+                self.pool = ThreadPoolExecutor(max(self.number - 1, 1), "tensorgrad")
+            # a context of its own for each: NumPy's errstate is in it
+            return [self.pool.submit(copy_context().run, work) for _ in range(times)]
+
+    def begin(self) -> None:
+        with self.lock:
+            self.runs += 1
+            if self.runs == 1:  # that of BLAS is a setting of the whole process
+                self.limit.enter_context(_blas().limit(limits=1))
+
+    def end(self) -> None:
+        with self.lock:
+            self.runs -= 1
+            if self.runs == 0:
+                self.limit.close()
+
+    def after_fork(self) -> None:  # threads do not survive it, nor do the runs of others
+        self.lock, self.pool, self.runs = Lock(), None, 0
+        self.limit.close()
 
 
 def _available() -> int:
@@ -37,7 +73,7 @@ def _available() -> int:
 
 
 _threads = _Threads()
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_threads.after_fork)
 
 
@@ -84,23 +120,76 @@ def _blas() -> ThreadpoolController:
 
 
 def run(work: Callable[[Any], None], tasks: Iterable[Any]) -> None:
-    """Do all tasks, on the threads of the pool, each of which takes the next when it is free."""
-    tasks = list(tasks)
-    workers = min(_threads.number, len(tasks))
-    if workers <= 1:
-        for task in tasks:
-            work(task)
-        return
-    if _threads.pool is None:
-        _threads.pool = ThreadPoolExecutor(_threads.number - 1, "tensorgrad")
-    rest = iter(tasks)  # its next() is atomic
+    """Do all tasks, on this thread and those of the pool: each takes the next when it is free.
 
-    def work_off() -> None:
+    Where one raises, no other is begun, and the error is raised when those under way have ended.
+    """
+    rest = deque(tasks)
+    workers = min(_threads.number, len(rest))
+    if workers <= 1:
         for task in rest:
             work(task)
+        return
 
-    with _blas().limit(limits=1):
-        others = [_threads.pool.submit(work_off) for _ in range(workers - 1)]
-        work_off()
-        for other in others:
+    def work_off() -> None:
+        try:
+            while True:
+                try:
+                    task = rest.popleft()
+                except IndexError:
+                    return
+                work(task)
+        except BaseException:
+            rest.clear()
+            raise
+
+    _threads.begin()
+    try:
+        others = _threads.submit(work_off, workers - 1)
+        try:
+            work_off()
+        finally:
+            # What has not begun finds nothing to do. It may wait for this very thread.
+            begun = [other for other in others if not other.cancel()]
+            wait(begun)
+        for other in begun:
             other.result()
+    finally:
+        _threads.end()
+
+
+class _Kept(local):
+    """The scratch memory that a thread keeps."""
+
+    memory: Array = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def scratch(dtype: np.dtype, *shapes: Shape) -> Iterator[list[Array]]:
+    """Lend arrays of these shapes, uninitialized, from memory that the thread keeps.
+
+    Fresh memory costs as much as what a kernel does with it: the system clears each page.
+    """
+    starts = [0]
+    for shape in shapes:  # each begins a cache line
+        starts.append(starts[-1] + -(-prod(shape) * dtype.itemsize // 64) * 64)
+    memory, _kept.memory = _kept.memory, None  # whoever asks meanwhile gets other memory
+    if memory is None or memory.size < starts[-1]:
+        memory = np.empty(starts[-1], np.uint8)
+    yield [
+        np.ndarray(shape, dtype, memory, start)
+        for shape, start in zip(shapes, starts[:-1], strict=True)
+    ]
+    if memory.size <= _KEPT:
+        _kept.memory = memory
+
+
+def parts(tasks: Array, work: int) -> list[Array]:
+    """Cut tasks into some for each thread; none are worth a thread for little work.
+
+    ``work`` is counted in multiplications.
+    """
+    return np.array_split(tasks, 1 if work < _WORTH else min(len(tasks), 4 * _threads.number))

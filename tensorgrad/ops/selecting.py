@@ -229,7 +229,7 @@ def _windows(x: Array, /, *, window: Shape, axis: Shape) -> Array:
 
 def _overlap(x: Array, /, *, window: Shape, axis: Shape, shape: Shape) -> Array:
     """Add windows up where they were read from: the transpose of reading them."""
-    total = np.zeros(shape, x.dtype)
+    total = np.zeros_like(x, shape=shape)
     for start in np.ndindex(*window):
         index = [slice(None)] * len(shape)
         part = x[(..., *start)]
@@ -257,6 +257,7 @@ windows_: Primitive = linear(
     _windows,
     lambda g, x_shape, window, axis: overlap_(g, window=window, axis=axis, shape=x_shape),
     samples=_draw_windows,
+    name="sliding_window_view",
     view=True,
 )
 overlap_: Primitive = linear(
@@ -281,11 +282,25 @@ def sliding_window_view(
     writeable: bool = False,
 ) -> Any:
     """Return every window of a shape, along axes; they become the last axes."""
-    refuse("np.lib.stride_tricks.sliding_window_view", writeable=writeable or None)
+    name = "np.lib.stride_tricks.sliding_window_view"
+    refuse(name, writeable=writeable or None)
     x = operand(x)
-    axes = range(x.ndim) if axis is None else sides(axis)
+    axes = tuple(one_axis(i, x.ndim) for i in (range(x.ndim) if axis is None else sides(axis)))
     window = sides(window_shape)
-    return windows_(x, window=window, axis=tuple(one_axis(i, x.ndim) for i in axes))
+    if len(window) != len(axes) or any(
+        not 0 <= w <= x.shape[i] for w, i in zip(window, axes, strict=True)
+    ):
+        raise ShapeError(
+            explain(
+                name,
+                "A window has a side for each axis, none longer than that of the array.",
+                "Name the axes that it slides along with axis=.",
+                x_shape=x.shape,
+                window_shape=window_shape,
+                axis=axes,
+            )
+        )
+    return windows_(x, window=window, axis=axes)
 
 
 constant(

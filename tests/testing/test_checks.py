@@ -485,4 +485,5 @@ CONV = {
     "input_dilation": (1,),
     "dilation": (1,),
     "groups": 1,
+    "algorithm": "auto",
 }

@@ -1,0 +1,265 @@
+"""Convolution with vectors of results: for every plane position, each weight meets a vector.
+
+Results are computed for runs of positions that go on from row to row of a plane, past the ends of
+the rows: a few are computed in vain, and no vector is left partly empty at the end of each row.
+"""
+
+from functools import lru_cache
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from tensorgrad.conv import threads
+from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.planes import Axis, Planes, fill_planes, make_planes
+from tensorgrad.conv.kernels.compiled.tiles import copy, jit, lanes, outer_tile
+from tensorgrad.typing import Array, Shape
+
+CACHE = 400_000  # bytes of planes that are held at a time, for the second level of cache
+ROWS = 32  # of results that are computed before they are put in place
+
+tile_8x3, tile_4x3, tile_2x3, tile_1x3 = (outer_tile(rows, 3) for rows in (8, 4, 2, 1))
+tile_8x2, tile_4x2, tile_2x2, tile_1x2 = (outer_tile(rows, 2) for rows in (8, 4, 2, 1))
+tile_4x6, tile_3x6, tile_2x6, tile_1x6 = (outer_tile(rows, 6) for rows in (4, 3, 2, 1))
+
+
+@jit
+def _wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+    """Compute ``count`` rows of results, three vectors each."""
+    o = 0
+    while o < count:
+        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        if count - o >= 8:
+            tile_8x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 8
+        elif count - o >= 4:
+            tile_4x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 4
+        elif count - o >= 2:
+            tile_2x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 2
+        else:
+            tile_1x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 1
+
+
+@jit
+def _narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+    """Compute ``count`` rows of results, two vectors each."""
+    o = 0
+    while o < count:
+        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        if count - o >= 8:
+            tile_8x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 8
+        elif count - o >= 4:
+            tile_4x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 4
+        elif count - o >= 2:
+            tile_2x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 2
+        else:
+            tile_1x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 1
+
+
+@jit
+def _long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+    """Compute ``count`` rows of results, six vectors each: better for few rows."""
+    o = 0
+    while o < count:
+        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        if count - o >= 4:
+            tile_4x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 4
+        elif count - o == 3:
+            tile_3x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 3
+        elif count - o == 2:
+            tile_2x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 2
+        else:
+            tile_1x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 1
+
+
+class Plan(NamedTuple):
+    """What `convolve` needs to know of one kind of convolution."""
+
+    planes: Planes
+    places: Array  # where each vector of results is read: those of a block, then the next block's
+    runs: Array  # (runs, 5): lane of the block, image, row, position in y from that row, length
+    begins: Array  # (blocks + 1,): the first run of each block
+    images: int  # whose results are computed from one filling of the planes
+    rows: int  # of each image
+    width: int  # vectors in a block
+
+
+@lru_cache(maxsize=512)
+def plan(
+    kernel: Shape,
+    geometry: Geometry,
+    out: Shape,
+    y_strides: Shape,
+    itemsize: int,
+    images: int,
+    channels: int,
+    filters: int,
+) -> Plan:
+    """Plan a convolution of three axes; ``y_strides`` in entries."""
+    axes = [
+        Axis(low, s, tuple(d * t for t in range(k)), o)
+        for (low, _), s, d, k, o in zip(
+            geometry.padding, geometry.stride, geometry.dilation, kernel, out, strict=True
+        )
+    ]
+    whole = make_planes(axes, out[0])
+    row = channels * whole.size // whole.shape[1] * itemsize
+    halo = axes[0].reach
+    rows = min(max(CACHE // row - halo, 2 * halo, 1), out[0])
+    rows = -(-out[0] // -(-out[0] // rows))  # evenly
+    together = min(max(CACHE // (row * (rows + halo)), 1), images) if rows == out[0] else 1
+    planes = make_planes(axes, rows)
+    n = lanes(itemsize)
+    places, lines = _vectors(planes.shape[1:], (rows, *out[1:]), n)
+    vectors = len(places)
+    lines = [
+        ((i, *line), i * vectors * n + lane) for i in range(together) for line, lane in lines
+    ]
+    places = [i * channels * planes.size + place for i in range(together) for place in places]
+    # six vectors where there are few filters, else three, or two if less remains
+    width = 6 if filters < 8 else min((3, 2), key=lambda w: -(-len(places) // w) * w)
+    block = n * width
+    blocks = -(-len(places) // width)
+    runs: list[list[tuple[int, ...]]] = [[] for _ in range(blocks)]
+    for (image, r, i), lane in lines:  # a line may go on from block to block
+        for index in range(lane // block, (lane + out[2] - 1) // block + 1):
+            first, last = max(lane, index * block), min(lane + out[2], (index + 1) * block)
+            at = r * y_strides[0] + i * y_strides[1] + (first - lane) * y_strides[2]
+            runs[index].append((first - index * block, image, r, at, last - first))
+    places += [places[-1]] * (blocks * width - len(places))
+    return Plan(
+        planes,
+        np.array(places),
+        np.array([run for block in runs for run in block]),
+        np.cumsum([0, *map(len, runs)]),
+        together,
+        rows,
+        width,
+    )
+
+
+def _vectors(
+    sides: Shape, out: Shape, n: int
+) -> tuple[list[int], list[tuple[tuple[int, int], int]]]:
+    """Return where vectors of n lanes begin in a plane, and the lane that each line begins in.
+
+    Either through the ends of lines, or anew for each: whichever needs fewer vectors.
+    """
+    lines = [((r, i), (r * sides[1] + i) * sides[2]) for r in range(out[0]) for i in range(out[1])]
+    through = -(-(lines[-1][1] + out[2]) // n)
+    each = -(-out[2] // n)
+    if through <= each * len(lines):
+        return [v * n for v in range(through)], lines
+    places = [at + v * n for _, at in lines for v in range(each)]
+    return places, [(line, i * each * n) for i, (line, _) in enumerate(lines)]
+
+
+@jit
+def convolve(  # type: ignore[no-untyped-def]
+    x, w, b, y, origin, strides, tasks, shape, table, lows, steps, starts, places, runs, begins,
+    together, left, width, lanes,
+):  # fmt: skip
+    """Do tasks (image, group, first row): fill planes, multiply, and put results in place.
+
+    x (n, g, c, i0, i1, i2), w (g, o, c taps), b (g, o); the results (n, g, o, j0, j1, j2) are in
+    the memory y, from the origin on, with strides in entries.
+    """
+    channels, count, taps = x.shape[2], w.shape[1], w.shape[2]
+    size = shape[0] * shape[1] * shape[2] * shape[3]
+    scratch = np.empty(together * channels * size + lanes, x.dtype)
+    planes = scratch[: together * channels * size].reshape(
+        (together, channels, shape[0], shape[1], shape[2], shape[3])
+    )
+    offsets = np.empty(taps, np.int64)
+    for c in range(channels):
+        for t in range(len(starts)):
+            offsets[c * len(starts) + t] = c * size + starts[t]
+    block, step = width * lanes, strides[5]
+    results = np.empty(ROWS * block, x.dtype)
+    weights, bias = w.reshape(-1), b.reshape(-1)
+    for task in range(len(tasks)):
+        image, group, first = tasks[task]
+        images, rows = min(together, x.shape[0] - image), left - first
+        for i in range(images):
+            for c in range(channels):
+                fill_planes(x[image + i, group, c], table, lows, steps, first, planes[i, c])
+        base = origin + image * strides[0] + group * strides[1] + first * strides[3]
+        for index in range(len(begins) - 1):
+            begin, end = begins[index], begins[index + 1]
+            if runs[begin, 1] >= images or runs[begin, 2] >= rows:
+                continue
+            place = index * width
+            whole = step == 1 and end - begin == 1 and runs[begin, 4] == block
+            for o in range(0, count, ROWS):
+                number = min(ROWS, count - o)
+                row = group * count + o
+                if whole:
+                    target, distance = y, strides[2]
+                    at = base + runs[begin, 1] * strides[0] + o * strides[2] + runs[begin, 3]
+                else:
+                    target, at, distance = results, 0, block
+                tile = (weights, row * taps, taps, offsets, scratch, places, place, bias, row)
+                if width == 3:
+                    _wide(*tile, target, at, distance, number)
+                elif width == 2:
+                    _narrow(*tile, target, at, distance, number)
+                else:
+                    _long(*tile, target, at, distance, number)
+                if whole:
+                    continue
+                for r in range(begin, end):
+                    lane, i, j, position, length = runs[r]
+                    if i >= images or j >= rows:
+                        continue
+                    for m in range(number):
+                        source = m * block + lane
+                        to = base + i * strides[0] + (o + m) * strides[2] + position
+                        if step == 1:
+                            copy(y, to, results, source, length)
+                        else:
+                            for q in range(length):
+                                y[to + q * step] = results[source + q]
+
+
+def conv_outer(
+    x: Array,
+    w: Array,
+    geometry: Geometry,
+    b: Array,
+    y: Array,
+    origin: int,
+    strides: Shape,
+) -> None:
+    """Put x (n, g c, *i) * w (g o, c, *k) + b, three axes each, into the memory of y.
+
+    The results are the entries from the origin on, at these strides.
+    """
+    n, groups = x.shape[0], geometry.groups
+    c, o = w.shape[1], w.shape[0] // groups
+    out = geometry.output_sides(x.shape[2:], w.shape[2:])
+    p = plan(w.shape[2:], geometry, out, strides[2:], x.itemsize, n, c, o)
+    images = x.reshape(n, groups, c, *x.shape[2:])
+    weights = np.ascontiguousarray(w).reshape(groups, o, -1)
+    tasks = np.array(
+        list(product(range(0, n, p.images), range(groups), range(0, out[0], p.rows)))
+    )
+    distances = np.array((strides[0], strides[1] * o, *strides[1:]))
+    fixed = (*p.planes, p.places, p.runs, p.begins, p.images, out[0], p.width, lanes(x.itemsize))
+
+    def work(part: Array) -> None:
+        convolve(images, weights, b, y, origin, distances, part, *fixed)
+
+    threads.run(work, threads.parts(tasks, n * prod(out) * w.size))

@@ -1,0 +1,113 @@
+"""The input of a compiled kernel, laid out so that vectors are read from it whole.
+
+A kernel reads the padded input at ``start + step * q``, for some starts and q = 0, 1, ... along each
+axis: with the taps as starts and the stride as step, or for a gradient with the results as starts
+and the dilation as step. So the padded input is taken apart by ``start mod step`` into planes; in
+its plane what a start reads is a run, ``start // step`` entries in. Planes keep whole rows, and a
+run goes on through the rows that follow.
+
+Everything has three axes here; what has fewer gets axes of length 1 in the middle, so that rows are
+counted along the first.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from tensorgrad.conv.kernels.compiled.tiles import copy, jit
+from tensorgrad.typing import Array, Shape
+
+AXES = 3
+
+
+def three(values: Sequence, filling: object) -> tuple:
+    """Put entries for missing axes before the last: (h, w) -> (h, filling, w)."""
+    missing = AXES - len(values)
+    return (*values[:-1], *[filling] * missing, values[-1])
+
+
+class Axis(NamedTuple):
+    """Along one axis: the zeros before the input, the step, and where runs start."""
+
+    low: int
+    step: int
+    starts: tuple[int, ...]
+    count: int  # of positions that a run reads
+
+    @property
+    def phases(self) -> tuple[int, ...]:
+        return tuple(sorted({start % self.step for start in self.starts}))
+
+    @property
+    def reach(self) -> int:
+        """How many entries a plane has beyond those of a run that starts at 0."""
+        return max(start // self.step for start in self.starts)
+
+
+class Planes(NamedTuple):
+    """What `fill_planes` needs to know, and where runs start in what it makes."""
+
+    shape: Shape  # (planes, rows, *sides) of one channel
+    table: Array  # (planes, 3): the phase of each plane along each axis
+    lows: Array
+    steps: Array
+    starts: Array  # where the run of each start begins; starts in C order
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+def make_planes(axes: Sequence[Axis], rows: int) -> Planes:
+    """Lay out planes for runs of so many rows, that is positions along the first axis."""
+    phases = list(product(*(axis.phases for axis in axes)))
+    counts = (rows, *(axis.count for axis in axes[1:]))
+    sides = tuple(count + axis.reach for count, axis in zip(counts, axes, strict=True))
+    size = int(np.prod(sides))
+    number = {phase: i for i, phase in enumerate(phases)}
+    starts = []
+    for start in product(*(axis.starts for axis in axes)):
+        phase = tuple(s % axis.step for s, axis in zip(start, axes, strict=True))
+        i, j, k = (s // axis.step for s, axis in zip(start, axes, strict=True))
+        starts.append(number[phase] * size + (i * sides[1] + j) * sides[2] + k)
+    return Planes(
+        (len(phases), *sides),
+        np.array(phases),
+        np.array([axis.low for axis in axes]),
+        np.array([axis.step for axis in axes]),
+        np.array(starts),
+    )
+
+
+@jit
+def fill_planes(x, table, lows, steps, first, planes):  # type: ignore[no-untyped-def]
+    """Fill the planes (p, r0, r1, r2) of one channel x (i0, i1, i2), from row ``first`` on."""
+    count, n0, n1, n2 = planes.shape
+    i0, i1, i2 = x.shape
+    step = steps[2]
+    flat = planes.reshape(-1)
+    s0, s1, s2 = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize, x.strides[2] // x.itemsize
+    to = 0
+    for p in range(count):
+        shift = lows[2] - table[p, 2]  # planes[..., q] is x[..., q * step - shift]
+        begin = min(max(-(-shift // step), 0), n2)
+        end = max(min((i2 - 1 + shift) // step + 1, n2), begin)
+        for r0 in range(n0):
+            z0 = (first + r0) * steps[0] + table[p, 0] - lows[0]
+            for r1 in range(n1):
+                z1 = r1 * steps[1] + table[p, 1] - lows[1]
+                if z0 < 0 or z0 >= i0 or z1 < 0 or z1 >= i1:
+                    flat[to : to + n2] = 0
+                    to += n2
+                    continue
+                flat[to : to + begin] = 0
+                flat[to + end : to + n2] = 0
+                source = z0 * s0 + z1 * s1 + (begin * step - shift) * s2
+                if step * s2 == 1:
+                    copy(flat, to + begin, x, source, end - begin)
+                else:
+                    for q in range(begin, end):
+                        flat[to + q] = x[z0, z1, q * step - shift]
+                to += n2

@@ -1,0 +1,237 @@
+"""The innermost loops, as vector instructions: a tile of results that stays in registers.
+
+LLVM does not keep a tile of accumulators in registers when it is given loops over arrays. So these
+are emitted: functions that make the instructions of a tile, for the vectors of this processor.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+from llvmlite import binding, ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+INDEX = ir.IntType(64)
+_features = binding.get_host_cpu_features()
+VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx2") else 16
+
+
+def lanes(itemsize: int) -> int:
+    """Return how many entries a vector has."""
+    return VECTOR_BYTES // itemsize
+
+
+class _Emitter:
+    """Vector instructions for one type of entries."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.context, self.builder = context, builder
+        self.scalar = context.get_value_type(dtype)
+        self.itemsize = dtype.bitwidth // 8
+        self.lanes = lanes(self.itemsize)
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.name = f"v{self.lanes}f{dtype.bitwidth}"
+
+    def address(self, array: Any, array_type: Any, *offsets: Any) -> Any:
+        """Return the address of an entry, given by offsets that are added."""
+        data = self.context.make_array(array_type)(self.context, self.builder, array).data
+        for offset in offsets:
+            data = self.at(data, offset)
+        return data
+
+    def at(self, address: Any, offset: Any) -> Any:
+        return self.builder.gep(address, [offset])
+
+    def load(self, address: Any) -> Any:
+        address = self.builder.bitcast(address, self.vector.as_pointer())
+        return self.builder.load(address, align=self.itemsize)
+
+    def store(self, value: Any, address: Any) -> None:
+        address = self.builder.bitcast(address, value.type.as_pointer())
+        self.builder.store(value, address, align=self.itemsize)
+
+    def splat(self, address: Any) -> Any:
+        """Load one entry into all lanes."""
+        entry = self.builder.load(address)
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(undefined, entry, ir.Constant(ir.IntType(32), 0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(first, undefined, zeros)
+
+    def fma(self, x: Any, y: Any, z: Any) -> Any:
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.{self.name}")
+        return self.builder.call(function, [x, y, z])
+
+    def sum(self, vector: Any) -> Any:
+        """Add up the lanes."""
+        kind = ir.FunctionType(self.scalar, [self.scalar, self.vector])
+        function = cgutils.get_or_insert_function(
+            self.builder.module, kind, f"llvm.vector.reduce.fadd.{self.name}"
+        )
+        zero = ir.Constant(self.scalar, 0.0)
+        return self.builder.call(function, [zero, vector], fastmath=("reassoc",))
+
+    def zeros(self) -> Any:
+        return ir.Constant(self.vector, [0.0] * self.lanes)
+
+    def not_unrolled(self) -> Any:
+        """Return what keeps LLVM from unrolling a loop: a tile has no registers left for that."""
+        module = self.builder.module
+        text = ir.MetaDataString(module, "llvm.loop.unroll.disable")
+        mark = module.add_metadata([text, module.add_metadata([text])])
+        mark.operands = (mark, module.add_metadata([text]))  # it names itself, to be unique
+        return mark
+
+    def loop(self, count: Any, carried: Sequence[Any], body: Callable[..., Sequence[Any]]) -> list[Any]:
+        """Run a body count times (at least once), handing on the values that it returns."""
+        b = self.builder
+        before = b.block
+        inside, after = b.append_basic_block("loop"), b.append_basic_block("after")
+        b.branch(inside)
+        b.position_at_end(inside)
+        i = b.phi(INDEX)
+        i.add_incoming(INDEX(0), before)
+        values = [b.phi(value.type) for value in carried]
+        for phi, value in zip(values, carried, strict=True):
+            phi.add_incoming(value, before)
+        results = list(body(i, *values))
+        following = b.add(i, INDEX(1))
+        i.add_incoming(following, b.block)
+        for phi, value in zip(values, results, strict=True):
+            phi.add_incoming(value, b.block)
+        back = b.cbranch(b.icmp_signed("<", following, count), inside, after)
+        back.set_metadata("llvm.loop", self.not_unrolled())
+        b.position_at_end(after)
+        return results
+
+
+def outer_tile(rows: int, vectors: int) -> Any:
+    """Make ``y[m, v] = b[m] + sum over r of w[m, r] * x[at[v] + offsets[r]]``, v being vectors.
+
+    Each entry of w meets a vector of x: a tile of an outer product.
+    """
+
+    @intrinsic
+    def tile(
+        _typing: Any, w: Any, w_at: Any, w_row: Any, offsets: Any, x: Any, at: Any, at_at: Any, b: Any, b_at: Any, y: Any, y_at: Any, y_row: Any
+    ) -> Any:
+        index = types.int64
+        signature = types.void(w, index, index, offsets, x, at, index, b, index, y, index, index)
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            w, w_at, w_row, offsets, x, at, at_at, b, b_at, y, y_at, y_row = args
+            e = _Emitter(context, builder, sig.args[4].dtype)
+            count = context.make_array(sig.args[3])(context, builder, offsets).nitems
+            table = e.address(offsets, sig.args[3])
+            places = e.address(at, sig.args[5], at_at)
+            read = [
+                e.address(x, sig.args[4], builder.load(e.at(places, INDEX(v)))) for v in range(vectors)
+            ]
+            weights = e.address(w, sig.args[0], w_at)
+            start = []
+            for m in range(rows):
+                start += [e.splat(e.address(b, sig.args[7], b_at, INDEX(m)))] * vectors
+
+            def body(i: Any, *sums: Any) -> list[Any]:
+                offset = builder.load(e.at(table, i))
+                xs = [e.load(e.at(address, offset)) for address in read]
+                results = []
+                column = e.at(weights, i)
+                for m in range(rows):
+                    # from one address: eight would not leave registers for the rest
+                    weight = e.splat(e.at(column, builder.mul(w_row, INDEX(m))))
+                    results += [
+                        e.fma(weight, xs[v], sums[m * vectors + v]) for v in range(vectors)
+                    ]
+                return results
+
+            sums = e.loop(count, start, body)
+            for m in range(rows):
+                row = e.address(y, sig.args[9], y_at, builder.mul(y_row, INDEX(m)))
+                for v in range(vectors):
+                    e.store(sums[m * vectors + v], e.at(row, INDEX(v * e.lanes)))
+            return context.get_dummy_value()
+
+        return signature, emit
+
+    return tile
+
+
+def inner_tile(rows: int, columns: int) -> Any:
+    """Make ``y[m, n] += sum over i, q of g[m, i, q] * x[i, offsets[n] + q]``, q in vectors.
+
+    A tile of inner products: images i, one after another at a distance, and positions q of each.
+    """
+
+    @intrinsic
+    def tile(
+        _typing: Any, g: Any, g_at: Any, g_row: Any, g_image: Any, x: Any, x_at: Any, x_image: Any, offsets: Any, first: Any, images: Any, count: Any, y: Any, y_at: Any, y_row: Any
+    ) -> Any:
+        index = types.int64
+        signature = types.void(
+            g, index, index, index, x, index, index, offsets, index, index, index, y, index, index
+        )
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            (g, g_at, g_row, g_image, x, x_at, x_image, offsets, first, images, count, y, y_at, y_row) = args
+            e = _Emitter(context, builder, sig.args[4].dtype)
+            table = e.address(offsets, sig.args[7], first)
+            read = [
+                e.address(x, sig.args[4], x_at, builder.load(e.at(table, INDEX(n)))) for n in range(columns)
+            ]
+            held = [
+                e.address(g, sig.args[0], g_at, builder.mul(g_row, INDEX(m))) for m in range(rows)
+            ]
+
+            def image(i: Any, *sums: Any) -> list[Any]:
+                xs = [e.at(address, builder.mul(i, x_image)) for address in read]
+                gs = [e.at(address, builder.mul(i, g_image)) for address in held]
+
+                def body(q: Any, *sums: Any) -> list[Any]:
+                    step = builder.mul(q, INDEX(e.lanes))
+                    seen = [e.load(e.at(address, step)) for address in gs]
+                    results = list(sums)
+                    for n in range(columns):
+                        vector = e.load(e.at(xs[n], step))
+                        for m in range(rows):
+                            k = m * columns + n
+                            results[k] = e.fma(seen[m], vector, sums[k])
+                    return results
+
+                return e.loop(count, sums, body)
+
+            sums = e.loop(images, [e.zeros()] * (rows * columns), image)
+            for m in range(rows):
+                row = e.address(y, sig.args[11], y_at, builder.mul(y_row, INDEX(m)))
+                for n in range(columns):
+                    place = e.at(row, INDEX(n))
+                    old = builder.load(place)
+                    builder.store(
+                        builder.fadd(old, e.sum(sums[m * columns + n])), place, align=e.itemsize
+                    )
+            return context.get_dummy_value()
+
+        return signature, emit
+
+    return tile
+
+
+@intrinsic
+def copy(_typing: Any, to: Any, to_at: Any, source: Any, source_at: Any, count: Any) -> Any:
+    """Copy entries that lie side by side; places count from the first entry of an array."""
+    index = types.int64
+
+    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        to, to_at, source, source_at, count = args
+        e = _Emitter(context, builder, sig.args[0].dtype)
+        target = e.address(to, sig.args[0], to_at)
+        origin = e.address(source, sig.args[2], source_at)
+        cgutils.raw_memcpy(builder, target, origin, count, INDEX(e.itemsize))
+        return context.get_dummy_value()
+
+    return types.void(to, index, source, index, index), emit
+
+
+jit = numba.njit(nogil=True, cache=True, error_model="numpy")
