@@ -10,7 +10,7 @@ from benchmarks.conv_layers import BEYOND, LAYERS
 from benchmarks.libraries import Array, Convolution, Library, Run, Shape
 
 QUICK = ("notebook", "lenet1", "to_rgb")
-LISTS = ("the list", "beyond the list")
+COLLECTIONS = ("the list", "beyond the list")
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,18 @@ class Layer:
     """One layer in one precision, with random inputs and a random upstream gradient."""
 
     name: str
-    list: str  # of layers, that it is on
+    collection: str
     x: Shape
     w: Shape
     convolution: Convolution
     dtype: str
 
-    per_second: ClassVar[float] = 1e3  # milliseconds
+    unit: ClassVar[str] = "milliseconds"
+    per_second: ClassVar[float] = 1e3
 
     @property
     def table(self) -> str:
-        return f"Convolution, {self.dtype}, {self.list}"
+        return f"Convolution, {self.dtype}, {self.collection}"
 
     @property
     def channels(self) -> int:
@@ -67,13 +68,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Product:
-    """A product of two large square matrices: about as fast as the processor multiplies and adds."""
+    """A product of two large square matrices: about as fast as a processor can be."""
 
     dtype: str
 
     name: ClassVar[str] = "matrix product"
     side: ClassVar[int] = 1920
-    per_second: ClassVar[float] = 1e3
     work: ClassVar[int] = side**3
 
     @property
@@ -101,8 +101,8 @@ def layers(quick: bool) -> list[Layer]:
         for name, n, c, h, w, f, kh, kw, s, p, d, groups in LAYERS
     ]
     return [
-        Layer(name, where, x, w, Convolution(len(x) - 2, **params), dtype)
-        for where, some in zip(LISTS, (listed, BEYOND), strict=True)
+        Layer(name, collection, x, w, Convolution(len(x) - 2, **params), dtype)
+        for collection, some in zip(COLLECTIONS, (listed, BEYOND), strict=True)
         for dtype in ("float32", "float64")
         for name, x, w, params in some
         if name in QUICK or not quick

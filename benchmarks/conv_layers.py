@@ -34,13 +34,23 @@ BEYOND: list[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ("conformer_depthwise", (4, 256, 400), (256, 1, 31), {"padding": 15, "groups": 256}),
     # three axes: C3D, R3D, a U-Net for volumes
     ("c3d", (1, 64, 8, 28, 28), (64, 64, 3, 3, 3), {"padding": 1}),
-    ("r3d_stem", (1, 3, 8, 112, 112), (64, 3, 3, 7, 7), {"stride": (1, 2, 2), "padding": (1, 3, 3)}),
+    (
+        "r3d_stem",
+        (1, 3, 8, 112, 112),
+        (64, 3, 3, 7, 7),
+        {"stride": (1, 2, 2), "padding": (1, 3, 3)},
+    ),
     ("unet_3d", (1, 16, 32, 32, 32), (16, 16, 3, 3, 3), {"padding": 1}),
     # transposed: U-Net, DCGAN
     ("unet_up", (2, 128, 28, 28), (128, 64, 2, 2), {"stride": 2, "transposed": True}),
     ("dcgan_up", (8, 256, 8, 8), (256, 128, 4, 4), {"stride": 2, "padding": 1, "transposed": True}),
     # channels apart, or together only: MobileNet, EfficientNet, ConvNeXt, ShuffleNet, ResNeXt
-    ("mobilenet_dw_s2", (4, 64, 112, 112), (64, 1, 3, 3), {"stride": 2, "padding": 1, "groups": 64}),
+    (
+        "mobilenet_dw_s2",
+        (4, 64, 112, 112),
+        (64, 1, 3, 3),
+        {"stride": 2, "padding": 1, "groups": 64},
+    ),
     ("mobilenet_1x1", (4, 192, 28, 28), (64, 192, 1, 1), {}),
     ("efficientnet_dw5", (4, 240, 28, 28), (240, 1, 5, 5), {"padding": 2, "groups": 240}),
     ("convnext_dw7", (4, 96, 56, 56), (96, 1, 7, 7), {"padding": 3, "groups": 96}),

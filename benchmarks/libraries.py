@@ -84,8 +84,9 @@ class Tensorgrad(Library):
 
     def __init__(self) -> None:
         import tensorgrad
+        from tensorgrad.conv import threads
 
-        self.tg = tensorgrad
+        self.tg, self.threads = tensorgrad, threads
 
     def conv(self, convolution: Convolution) -> Function:
         axes, stride, padding, dilation, groups, transposed = convolution
@@ -111,7 +112,7 @@ class Tensorgrad(Library):
         return result.numpy()
 
     def forget(self) -> None:
-        self.tg.set_num_threads(self.tg.get_num_threads())  # a new pool
+        self.threads.set_num_threads(self.threads.get_num_threads())  # a new pool
 
 
 class TensorgradInNumPy(Tensorgrad):
@@ -145,9 +146,7 @@ class PyTorch(Library):
         if not convolution.one_sided:
             return lambda x, w, b: conv(x, w, b, stride, padding, dilation, groups)
         border = [p for pair in reversed(padding) for p in pair]
-        return lambda x, w, b: conv(
-            functional.pad(x, border), w, b, stride, 0, dilation, groups
-        )
+        return lambda x, w, b: conv(functional.pad(x, border), w, b, stride, 0, dilation, groups)
 
     def runs(self, fun: Function, inputs: list[Array], seed: Array) -> dict[str, Run]:
         leaves = [self.torch.tensor(a, requires_grad=True) for a in inputs]
@@ -320,3 +319,4 @@ LIBRARIES: dict[str, type[Library]] = {
     "MyGrad": MyGrad,
     "autograd": Autograd,
 }
+OURS = tuple(name for name, library in LIBRARIES.items() if issubclass(library, Tensorgrad))

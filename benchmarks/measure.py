@@ -10,23 +10,27 @@ from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import TypeAlias
 
 import numpy as np
 
-from benchmarks.conv import Layer
-from benchmarks.libraries import LIBRARIES, Array, Library, MissingOpError, Run
+from benchmarks.conv import Layer, Product
+from benchmarks.libraries import LIBRARIES, OURS, Array, Library, MissingOpError, Run
 from benchmarks.ops import Chain
 
-Case: TypeAlias = Layer | Chain
+Case: TypeAlias = Layer | Product | Chain
 Workers: TypeAlias = dict[str, ProcessPoolExecutor]
 # of a library and a case: the seconds of each round by the name of the run, or why there are none
 Outcome: TypeAlias = dict[str, list[float]] | str
+Outcomes: TypeAlias = dict[Case, dict[str, Outcome]]
 
 SLOWEST = 2.0  # seconds: a peer that takes longer for one run of a case is not timed on it
 ATTEMPTS = 4  # at a measurement that other processes do not disturb
 DISTURBANCE = 0.15  # the share of one core that other processes may use meanwhile
 CLOCK = 0.02  # seconds by which the kernel's account of processor time may be off
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of a process, on Linux
+PAGES = 5e5  # bytes by which the kernel's account of resident memory may be off
 # how far results may be apart, relative to the largest entry: rounding, also of transformed kernels
 TOLERANCE = {"float32": 1e-3, "float64": 1e-10}
 THREAD_VARIABLES = (
@@ -36,6 +40,8 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NPROC",  # XLA's
 )
+# glibc gives freed blocks of more than 64 kB back at once, so that what is resident is in use
+RETURN_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16)}
 
 # ---- in the process of one library --------------------------------------------------------------
 
@@ -116,16 +122,43 @@ def _time(case: Case, name: str, budget: float) -> tuple[float, bool]:
     return seconds, disturbed
 
 
+def _resident(field: str) -> int:
+    """Return the bytes that are resident now (VmRSS), or were at most (VmHWM)."""
+    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return int(lines[field].split()[0]) * 1024
+
+
+def _extra_memory(case: Layer) -> float:
+    """Return the bytes that forward+backward needs at most, beside arguments and results."""
+    run = _runs(case)["forward+backward"]
+    # it imports, compiles, and keeps memory for its thread, which ends
+    warm = Thread(target=run)
+    warm.start()
+    warm.join()
+    _library.forget()
+    before = _resident("VmRSS")
+    RESET.write_text("5")  # the peak is the present
+    results = run()
+    extra = _resident("VmHWM") - before - sum(_library.numpy(r).nbytes for r in results)
+    return max(extra, PAGES)
+
+
 # ---- in the main process ------------------------------------------------------------------------
 
 
 @contextmanager
-def workers(libraries: Sequence[str], threads: int) -> Iterator[Workers]:
-    """Start a process for each library."""
+def workers(
+    libraries: Sequence[str], threads: int, cases_each: int | None = None
+) -> Iterator[Workers]:
+    """Start a process for each library, and a new one after so many cases."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     pools = {
         name: ProcessPoolExecutor(
-            1, get_context("spawn"), initializer=_start, initargs=(name, threads)
+            1,
+            get_context("spawn"),
+            initializer=_start,
+            initargs=(name, threads),
+            max_tasks_per_child=cases_each,
         )
         for name in libraries
     }
@@ -144,20 +177,20 @@ def agree(results: list[Array], expected: list[Array], dtype: str) -> bool:
     )
 
 
-def solve(pools: Workers, cases: Sequence[Case]) -> dict[Case, dict[str, Outcome]]:
+def solve(pools: Workers, cases: Sequence[Case]) -> Outcomes:
     """Run each case once in every library, and find out who can do it, in time, and rightly.
 
     Cases run in the order of their work, so that a peer's best pace so far tells which of the
-    larger ones it need not begin. tensorgrad and the first library are timed however slow.
+    larger ones it need not begin. Ours and the first library are timed however slow.
     """
-    outcomes: dict[Case, dict[str, Outcome]] = {case: {} for case in cases}
+    outcomes: Outcomes = {case: {} for case in cases}
     base = next(iter(pools))
     pace: dict[tuple[str, str], float] = {}  # seconds for a unit of work, at best
     for case in sorted(cases, key=lambda case: case.work):
         expected = None
         for library, pool in pools.items():
             known = pace.get((library, case.table), np.inf)
-            patience = np.inf if library in ("tensorgrad", base) else SLOWEST
+            patience = np.inf if library in (*OURS, base) else SLOWEST
             if patience < known * case.work < np.inf:
                 outcomes[case][library] = f"more than {SLOWEST:g} s"
                 continue
@@ -179,7 +212,7 @@ def solve(pools: Workers, cases: Sequence[Case]) -> dict[Case, dict[str, Outcome
 
 def measure(
     pools: Workers, cases: Sequence[Case], rounds: int, budget: float
-) -> tuple[dict[Case, dict[str, Outcome]], str]:
+) -> tuple[Outcomes, str]:
     """Time every library on every case, in rounds that each go through all of them.
 
     Returns the outcomes, and a sentence on how many measurements other processes disturbed.
@@ -199,3 +232,21 @@ def measure(
                         disturbances.append(disturbed)
     disturbed = f"{sum(disturbances)} of {len(disturbances)} measurements"
     return outcomes, f"Other processes disturbed {disturbed}."
+
+
+def extra_memory(libraries: Sequence[str], layers: Sequence[Layer], threads: int) -> Outcomes:
+    """Measure what memory each library needs for each layer, in a process for each of them.
+
+    Where the system does not tell the peak of a process from some moment on, return nothing.
+    """
+    if not RESET.exists():
+        return {}
+    os.environ.update(RETURN_MEMORY)
+    with workers(libraries, threads, 1) as pools:
+        return {
+            layer: {
+                library: {"memory": [pool.submit(_extra_memory, layer).result()]}
+                for library, pool in pools.items()
+            }
+            for layer in layers
+        }

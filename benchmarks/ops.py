@@ -15,7 +15,8 @@ class Chain:
     """``x = sin(x * 0.9 + c) - 0.1`` again and again; x and c have 10 entries and a gradient."""
 
     name = "chain"
-    table = f"A chain of {OPS} operations, float64, 10 entries: microseconds an operation"
+    table = f"A chain of {OPS} operations, float64, 10 entries"
+    unit = "microseconds an operation"
     per_second = 1e6 / OPS
     dtype = "float64"
     work = OPS

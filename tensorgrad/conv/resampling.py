@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tensorgrad.conv.geometry import per_axis, positive_integer
+from tensorgrad.conv.layouts import is_channels_last, layouts
 from tensorgrad.conv.pooling.average import window_sum
-from tensorgrad.conv.pooling.layouts import LAYOUTS, restored, spatial_last
+from tensorgrad.conv.pooling.layouts import axes_of, restored, spatial_last
 from tensorgrad.conv.pooling.windows import taps
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
@@ -46,8 +47,8 @@ def _new_sides(
     if size is not None:
         out = per_axis("interpolate", "size", size, n)
         return out, tuple(zip(sides, out, strict=True))
-    several = isinstance(scale_factor, (Sequence, np.ndarray))
-    factors: Any = tuple(scale_factor) if several else (scale_factor,) * n  # type: ignore[arg-type]
+    several: Any = scale_factor if axes_of(scale_factor) is not None else (scale_factor,) * n
+    factors = tuple(several)
     real = all(isinstance(factor, (int, float, np.integer, np.floating)) for factor in factors)
     if len(factors) != n or not real or any(not 0 < factor < np.inf for factor in factors):
         raise ShapeError(
@@ -112,7 +113,7 @@ def _draw_interpolate(draw: Draw) -> Case:
     n = draw.choice([1, 2, 2, 3])
     mode = draw.choice(["nearest", "linear", ["linear", "bilinear", "trilinear"][n - 1]])
     sides = tuple(draw.integer(1, 4) for _ in range(n))
-    layout = draw.choice(LAYOUTS[n - 1])
+    layout = draw.choice(layouts(n))
     channels = (draw.integer(1, 2),)
     params: dict[str, Any] = {
         "mode": mode,
@@ -124,7 +125,7 @@ def _draw_interpolate(draw: Draw) -> Case:
     else:
         params["scale_factor"] = tuple(draw.choice([2, 1, 3, 1.5]) for _ in range(n))
     batch = draw.choice([(2,), (), (0,)])
-    space = sides + channels if layout.endswith("C") else channels + sides
+    space = sides + channels if is_channels_last(layout) else channels + sides
     return (draw.array(batch + space),), params
 
 
@@ -137,7 +138,7 @@ def _by_entries(
     align_corners: bool,
     layout: str,
 ) -> Array:
-    x, n = spatial_last("interpolate", x, layout)
+    x, n = spatial_last("interpolate", x, layout, axes_of(size or scale_factor))
     sides = x.shape[-n:]
     out, steps = _new_sides(sides, size, scale_factor)
     y: Array = np.zeros((*x.shape[:-n], *out), x.dtype)
@@ -168,7 +169,7 @@ def interpolate(
     scale_factor: float | Sequence[float] | None = None,
     mode: str = "nearest",
     align_corners: bool = False,
-    layout: str | None = None,
+    layout: str = "NC*",
 ) -> Any:
     """Resize images, up or down, over any number of spatial axes.
 
@@ -178,7 +179,7 @@ def interpolate(
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says
+    x : (N, C, \*I), or (N, \*I, C) with channels last
     size, scale_factor
         Either the new spatial sides, or what to multiply the sides by, rounded down; one for all
         axes, or one for each. A factor is also what the places are computed with.
@@ -194,7 +195,7 @@ def interpolate(
 
     Returns
     -------
-    (N, C, *size), or as the layout says, an array given an array, a Tensor given a Tensor; linear
+    (N, C, \*J), or (N, \*J, C) with channels last, an array given an array, a Tensor given a Tensor; linear
     modes make floats of integers.
 
     Raises
@@ -213,7 +214,7 @@ def interpolate(
     >>> tg.interpolate(x, size=3, mode="linear", align_corners=True).tolist()
     [[[1.0, 2.0, 3.0]]]
     """
-    x, n = spatial_last("interpolate", x, layout)
+    x, n = spatial_last("interpolate", x, layout, axes_of(size or scale_factor))
     if mode not in MODES or MODES[mode] not in (None, n):
         raise ShapeError(
             explain(

@@ -158,13 +158,14 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any]) -> None:
         _threads.end()
 
 
-class _Kept(local):
-    """The scratch memory that a thread keeps."""
+class _Local(local):
+    """What each thread has of its own."""
 
-    memory: Array = None
+    def __init__(self) -> None:
+        self.memories: list[Array] = []  # its scratch memory, when nobody uses it
 
 
-_kept = _Kept()
+_local = _Local()
 
 
 @contextmanager
@@ -176,7 +177,7 @@ def scratch(dtype: np.dtype, *shapes: Shape) -> Iterator[list[Array]]:
     starts = [0]
     for shape in shapes:  # each begins a cache line
         starts.append(starts[-1] + -(-prod(shape) * dtype.itemsize // 64) * 64)
-    memory, _kept.memory = _kept.memory, None  # whoever asks meanwhile gets other memory
+    memory = _local.memories.pop() if _local.memories else None
     if memory is None or memory.size < starts[-1]:
         memory = np.empty(starts[-1], np.uint8)
     yield [
@@ -184,7 +185,7 @@ def scratch(dtype: np.dtype, *shapes: Shape) -> Iterator[list[Array]]:
         for shape, start in zip(shapes, starts[:-1], strict=True)
     ]
     if memory.size <= _KEPT:
-        _kept.memory = memory
+        _local.memories.append(memory)
 
 
 def parts(tasks: Array, work: int) -> list[Array]:

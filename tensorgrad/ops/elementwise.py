@@ -10,6 +10,7 @@ import numpy as np
 from tensorgrad.engine.declare import composite, constant, elementwise, general, linear
 from tensorgrad.engine.modes import is_recording
 from tensorgrad.engine.primitive import Case, Constant
+from tensorgrad.engine.space import revealed
 from tensorgrad.engine.tensor import Tensor, require_differentiable
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.dispatch import NoValue, constant_value, operand, refuse
@@ -385,7 +386,7 @@ _without_derivative = general(
 def singular_where(mask: Array, x: Array) -> Array:
     """Return x, of which the entries in the mask have no derivative."""
     mask = constant_value(mask)
-    return _without_derivative(x, where=mask) if np.any(mask) else x
+    return _without_derivative(x, where=mask) if np.any(revealed(mask)) else x
 
 
 # ---- selection ----------------------------------------------------------------------------------

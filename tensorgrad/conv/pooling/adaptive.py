@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tensorgrad.conv.pooling.average import average
-from tensorgrad.conv.pooling.layouts import restored, spatial_last
+from tensorgrad.conv.pooling.layouts import axes_of, restored, spatial_last
 from tensorgrad.conv.pooling.max import max_over
 from tensorgrad.conv.pooling.windows import adaptive_taps, adaptive_windows
 from tensorgrad.errors import ShapeError, explain
@@ -18,8 +18,8 @@ OutputSize: TypeAlias = int | Sequence[int | None] | None
 
 def _output_sides(operation: str, output_size: OutputSize, sides: Shape) -> Shape:
     n = len(sides)
-    several = isinstance(output_size, (Sequence, np.ndarray))
-    sizes: Any = tuple(output_size) if several else (output_size,) * n  # type: ignore[arg-type]
+    several: Any = output_size if axes_of(output_size) is not None else (output_size,) * n
+    sizes = tuple(several)
     good = len(sizes) == n and all(
         size is None
         or (isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size > 0)
@@ -42,7 +42,7 @@ def _output_sides(operation: str, output_size: OutputSize, sides: Shape) -> Shap
 
 
 def _adaptive_avg_pool(
-    operation: str, n: int | None, x: ArrayLike, output_size: OutputSize, layout: str | None
+    operation: str, n: int | None, x: ArrayLike, output_size: OutputSize, layout: str
 ) -> Any:
     x, n = spatial_last(operation, x, layout, n)
     sides = x.shape[-n:]
@@ -58,7 +58,7 @@ def _adaptive_max_pool(
     x: ArrayLike,
     output_size: OutputSize,
     return_indices: bool,
-    layout: str | None,
+    layout: str,
 ) -> Any:
     x, n = spatial_last(operation, x, layout, n)
     sides = x.shape[-n:]
@@ -66,14 +66,14 @@ def _adaptive_max_pool(
     return max_over(x, tuple(map(adaptive_taps, sides, out)), return_indices, layout)
 
 
-def adaptive_avg_pool(x: ArrayLike, *, output_size: OutputSize, layout: str | None = None) -> Any:
+def adaptive_avg_pool(x: ArrayLike, *, output_size: OutputSize, layout: str = "NC*") -> Any:
     """Average windows that cut the input into as many nearly equal parts as are asked for.
 
     Along each axis window j of m goes from ``floor(j side / m)`` to ``ceil((j + 1) side / m)``.
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says; averages of integers are floats
+    x : (N, C, \*I), or (N, \*I, C) with channels last; averages of integers are floats
     output_size
         How many windows there are: one integer, or one for each spatial axis; None for as many as
         entries.
@@ -82,7 +82,7 @@ def adaptive_avg_pool(x: ArrayLike, *, output_size: OutputSize, layout: str | No
 
     Returns
     -------
-    (N, C, *output_size), or as the layout says: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C) with channels last: an array given an array, a Tensor given a Tensor.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def adaptive_avg_pool(x: ArrayLike, *, output_size: OutputSize, layout: str | No
     >>> tg.adaptive_avg_pool([[[1.0, 3.0, 5.0]]], output_size=2).tolist()
     [[[2.0, 4.0]]]
     """
-    return _adaptive_avg_pool("adaptive_avg_pool", None, x, output_size, layout)
+    return _adaptive_avg_pool("adaptive_avg_pool", axes_of(output_size), x, output_size, layout)
 
 
 def adaptive_avg_pool1d(x: ArrayLike, *, output_size: OutputSize, layout: str = "NCW") -> Any:
@@ -139,7 +139,7 @@ def adaptive_max_pool(
     *,
     output_size: OutputSize,
     return_indices: bool = False,
-    layout: str | None = None,
+    layout: str = "NC*",
 ) -> Any:
     """Take the greatest entry of each of as many nearly equal parts of the input as are asked for.
 
@@ -147,7 +147,7 @@ def adaptive_max_pool(
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says; real numbers
+    x : (N, C, \*I), or (N, \*I, C) with channels last; real numbers
     output_size
         As for `adaptive_avg_pool`, which has the same windows.
     return_indices, layout
@@ -170,7 +170,9 @@ def adaptive_max_pool(
     >>> tg.adaptive_max_pool([[[1.0, 3.0, 5.0]]], output_size=2).tolist()
     [[[3.0, 5.0]]]
     """
-    return _adaptive_max_pool("adaptive_max_pool", None, x, output_size, return_indices, layout)
+    return _adaptive_max_pool(
+        "adaptive_max_pool", axes_of(output_size), x, output_size, return_indices, layout
+    )
 
 
 def adaptive_max_pool1d(
@@ -230,7 +232,7 @@ def adaptive_max_pool3d(
 # ---- over all of the input ----------------------------------------------------------------------
 
 
-def _of_entries(operation: str, x: ArrayLike, layout: str | None) -> tuple[Any, tuple[int, ...]]:
+def _of_entries(operation: str, x: ArrayLike, layout: str) -> tuple[Any, tuple[int, ...]]:
     """Return x with its spatial axes last, and these, along which there are entries."""
     x, n = spatial_last(operation, x, layout)
     if 0 in x.shape[-n:]:
@@ -239,14 +241,14 @@ def _of_entries(operation: str, x: ArrayLike, layout: str | None) -> tuple[Any, 
     return x, tuple(range(-n, 0))
 
 
-def global_avg_pool(x: ArrayLike, *, layout: str | None = None) -> Any:
+def global_avg_pool(x: ArrayLike, *, layout: str = "NC*") -> Any:
     """Average over all spatial axes, which are gone from the result.
 
     Use ``adaptive_avg_pool(x, output_size=1)`` to keep them, with sides of 1.
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says
+    x : (N, C, \*I), or (N, \*I, C) with channels last
     layout
         As for `max_pool`.
 
@@ -269,7 +271,7 @@ def global_avg_pool(x: ArrayLike, *, layout: str | None = None) -> Any:
     return np.mean(x, axis=axes)
 
 
-def global_max_pool(x: ArrayLike, *, layout: str | None = None) -> Any:
+def global_max_pool(x: ArrayLike, *, layout: str = "NC*") -> Any:
     """Take the greatest entry over all spatial axes, which are gone from the result.
 
     Entries that tie for the greatest share its gradient equally. Use
@@ -277,7 +279,7 @@ def global_max_pool(x: ArrayLike, *, layout: str | None = None) -> Any:
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says
+    x : (N, C, \*I), or (N, \*I, C) with channels last
     layout
         As for `max_pool`.
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.geometry import positive_integer
-from tensorgrad.conv.pooling.layouts import restored, spatial_last
+from tensorgrad.conv.geometry import Padding, positive_integer
+from tensorgrad.conv.pooling.layouts import axes_of, restored, spatial_last
 from tensorgrad.conv.pooling.windows import (
-    Padding,
     Taps,
     draw_pooling,
     draw_taps,
@@ -92,7 +91,7 @@ def _avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-    layout: str | None,
+    layout: str,
 ) -> Any:
     x, n = spatial_last(operation, x, layout, n)
     windows = windows_over(
@@ -126,7 +125,7 @@ def _average_by_windows(
     divisor_override: int | None,
     layout: str,
 ) -> Array:
-    x, n = spatial_last("avg_pool", x, layout)
+    x, n = spatial_last("avg_pool", x, layout, len(kernel_size))
     lead, sides = x.shape[:-n], x.shape[-n:]
     windows = windows_over("avg_pool", sides, kernel_size, stride, padding, dilation, ceil_mode)
     y: Array = np.empty((*lead, *windows.out), x.dtype)
@@ -158,13 +157,13 @@ def avg_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-    layout: str | None = None,
+    layout: str = "NC*",
 ) -> Any:
     """Average the entries of each window, over any number of spatial axes.
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says; averages of integers are floats
+    x : (N, C, \*I), or (N, \*I, C) with channels last; averages of integers are floats
     kernel_size, stride, padding, dilation, ceil_mode, layout
         As for `max_pool`; the padding is zeros.
     count_include_pad
@@ -193,7 +192,7 @@ def avg_pool(
     """
     return _avg_pool(
         "avg_pool",
-        None,
+        axes_of(kernel_size),
         x,
         kernel_size,
         stride,
@@ -324,7 +323,7 @@ def _lp_pool(
     padding: Padding,
     dilation: int | Shape,
     ceil_mode: bool,
-    layout: str | None,
+    layout: str,
 ) -> Any:
     real = isinstance(norm_type, (int, float, np.integer, np.floating))
     if not real or isinstance(norm_type, bool) or not 0 < norm_type < np.inf:
@@ -376,7 +375,7 @@ def lp_pool(
     padding: Padding = 0,
     dilation: int | Shape = 1,
     ceil_mode: bool = False,
-    layout: str | None = None,
+    layout: str = "NC*",
 ) -> Any:
     """Take the p-th root of the sum of p-th powers in each window, over any number of spatial axes.
 
@@ -386,7 +385,7 @@ def lp_pool(
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says
+    x : (N, C, \*I), or (N, \*I, C) with channels last
     norm_type
         The power, a positive number.
     kernel_size, stride, padding, dilation, ceil_mode, layout
@@ -409,7 +408,7 @@ def lp_pool(
     """
     return _lp_pool(
         "lp_pool",
-        None,
+        axes_of(kernel_size),
         x,
         norm_type,
         kernel_size,

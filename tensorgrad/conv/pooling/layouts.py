@@ -1,58 +1,54 @@
-"""Layouts of images: where the axes of batch, channels and space are."""
+"""Images in any layout, as arrays whose spatial axes are the last ones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tensorgrad.conv.layouts import is_channels_last, layouts
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.ops.dispatch import operand
 from tensorgrad.typing import ArrayLike
 
-# of one, two and three spatial axes, with the channels first and last
-LAYOUTS = (("NCW", "NWC"), ("NCHW", "NHWC"), ("NCDHW", "NDHWC"))
+
+def axes_of(parameter: Any) -> int | None:
+    """Return how many axes a parameter has a value for each of; None if one value is for all."""
+    return len(parameter) if isinstance(parameter, (Sequence, np.ndarray)) else None
 
 
 def spatial_last(
-    operation: str, x: ArrayLike, layout: str | None, n: int | None = None
+    operation: str, x: ArrayLike, layout: str, n: int | None = None
 ) -> tuple[Any, int]:
     """Return x with its n spatial axes last, and n.
 
-    Without a layout, all axes but the first two, of batch and channels, are spatial. With one, the
-    batch axis may be missing.
+    If neither n nor the layout says how many there are, x has a batch axis.
     """
     x = operand(x)
-    known = LAYOUTS if n is None else LAYOUTS[n - 1 : n]
-    if layout is not None and not any(layout in names for names in known):
+    if n is None:
+        n = next((m for m in (1, 2, 3) if layout in layouts(m)[2:]), x.ndim - 2)
+    if layout not in layouts(n):
         raise ShapeError(
             explain(
                 operation,
-                f"layout is one of {', '.join(name for names in known for name in names)}.",
+                f"layout is one of {', '.join(map(repr, layouts(n)))}.",
                 "Transpose arrays of other layouts.",
                 layout=layout,
             )
         )
-    axes = x.ndim - 2 if layout is None else len(layout) - 2
-    if axes < 1 or x.ndim not in (axes + 1, axes + 2):
-        rule = "x has the axes of its layout, with or without the batch."
-        if layout is None:
-            rule = "Without a layout, x has the axes of batch and channels, and then spatial ones."
+    if n < 1 or x.ndim not in (n + 1, n + 2):
+        n = max(n, 1)
         raise ShapeError(
             explain(
                 operation,
-                rule,
-                "Name the layout, or add axes with np.expand_dims.",
+                f"x has {n + 2} axes, or {n + 1} without the batch.",
+                "Add the axes that are missing with np.expand_dims.",
                 x_shape=x.shape,
                 layout=layout,
             )
         )
-    return (np.moveaxis(x, -1, -1 - axes) if channels_last(layout) else x), axes
+    return (np.moveaxis(x, -1, -1 - n) if is_channels_last(layout) else x), n
 
 
-def channels_last(layout: str | None) -> bool:
-    """Return whether the channels are the last axis."""
-    return layout is not None and layout.endswith("C")
-
-
-def restored(y: Any, layout: str | None, n: int) -> Any:
+def restored(y: Any, layout: str, n: int) -> Any:
     """Return y, whose n spatial axes are last, with its axes in the order of the layout."""
-    return np.moveaxis(y, -1 - n, -1) if channels_last(layout) else y
+    return np.moveaxis(y, -1 - n, -1) if is_channels_last(layout) else y

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.pooling.layouts import restored, spatial_last
+from tensorgrad.conv.geometry import Padding
+from tensorgrad.conv.pooling.layouts import axes_of, restored, spatial_last
 from tensorgrad.conv.pooling.windows import (
-    Padding,
     Taps,
     draw_pooling,
     draw_taps,
@@ -18,6 +18,7 @@ from tensorgrad.conv.pooling.windows import (
 from tensorgrad.engine.declare import composite, general, linear
 from tensorgrad.engine.primitive import Case, Constant, Primitive
 from tensorgrad.engine.space import revealed
+from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.ops.dispatch import constant_value
 from tensorgrad.typing import DISTINCT, Array, ArrayLike, Draw, Shape
@@ -259,12 +260,13 @@ places_of_maxima = Constant(
 # ---- max pooling --------------------------------------------------------------------------------
 
 
-def max_over(x: Any, taps: tuple[Taps, ...], return_indices: bool, layout: str | None) -> Any:
+def max_over(x: Any, taps: tuple[Taps, ...], return_indices: bool, layout: str) -> Any:
     """Return the maxima over windows in the order of a layout, and perhaps where they are."""
     y = restored(window_max(x, taps=taps), layout, len(taps))
     if not return_indices:
         return y
-    return y, restored(places_of_maxima(x, taps=taps), layout, len(taps))
+    find = places_of_maxima if isinstance(x, Tensor) else _places_of_maxima
+    return y, restored(find(x, taps=taps), layout, len(taps))
 
 
 def _max_pool(
@@ -277,7 +279,7 @@ def _max_pool(
     dilation: int | Shape,
     ceil_mode: bool,
     return_indices: bool,
-    layout: str | None,
+    layout: str,
 ) -> Any:
     x, n = spatial_last(operation, x, layout, n)
     windows = windows_over(
@@ -298,7 +300,7 @@ def _reference(
     return_indices: bool,
     **params: Any,
 ) -> Any:
-    x, n = spatial_last("max_pool", x, layout)
+    x, n = spatial_last("max_pool", x, layout, len(params["kernel_size"]))
     taps = windows_over("max_pool", x.shape[-n:], **params).taps
     y = restored(_max_by_windows(x, taps=taps), layout, n)
     return (y, restored(_argmax_by_windows(x, taps=taps), layout, n)) if return_indices else y
@@ -314,7 +316,7 @@ def max_pool(
     dilation: int | Shape = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    layout: str | None = None,
+    layout: str = "NC*",
 ) -> Any:
     """Take the greatest entry of each window, over any number of spatial axes.
 
@@ -323,7 +325,7 @@ def max_pool(
 
     Parameters
     ----------
-    x : (N, C, *spatial), or as the layout says; real numbers
+    x : (N, C, \*I), or (N, \*I, C) with channels last; real numbers
     kernel_size
         The entries of a window: one integer, or one for each spatial axis.
     stride
@@ -341,8 +343,9 @@ def max_pool(
         Whether to return also where the maxima are: numbers of entries in the order of all spatial
         axes together, of those that tie the first. `max_unpool` takes them.
     layout
-        "NCW", "NCHW" or "NCDHW", or with the channels last, "NWC", "NHWC" or "NDHWC"; the axis N
-        may then be missing from x. By default x has the axes N and C, and then the spatial ones.
+        "NC*" or "N*C", for x and the result; or with letters for up to three spatial axes: "NCW",
+        "NWC", "NCHW", "NHWC", "NCDHW", "NDHWC". Where the layout, or a parameter with a number for
+        each axis, says how many there are, the axis N may be missing.
 
     Returns
     -------
@@ -370,7 +373,7 @@ def max_pool(
     """
     return _max_pool(
         "max_pool",
-        None,
+        axes_of(kernel_size),
         x,
         kernel_size,
         stride,

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.geometry import explicit_pads, per_axis
-from tensorgrad.conv.pooling.layouts import restored, spatial_last
+from tensorgrad.conv.geometry import Padding, explicit_pads, per_axis
+from tensorgrad.conv.layouts import is_channels_last
+from tensorgrad.conv.pooling.layouts import axes_of, restored, spatial_last
 from tensorgrad.conv.pooling.max import max_pool
-from tensorgrad.conv.pooling.windows import Padding, draw_pooling
+from tensorgrad.conv.pooling.windows import draw_pooling
 from tensorgrad.engine.declare import composite
 from tensorgrad.engine.primitive import Case
 from tensorgrad.engine.space import revealed
@@ -65,10 +66,10 @@ def _max_unpool(
     stride: int | Shape | None,
     padding: Padding,
     output_size: int | Shape | None,
-    layout: str | None,
+    layout: str,
 ) -> Any:
     x, n = spatial_last(operation, x, layout, n)
-    indices, _ = spatial_last(operation, constant_value(indices), layout, n if layout else None)
+    indices, _ = spatial_last(operation, constant_value(indices), layout, n)
     lead = x.shape[:-n]
     out = _output_sides(operation, x.shape[-n:], kernel_size, stride, padding, output_size)
     if indices.shape != x.shape or indices.dtype.kind not in "iu":
@@ -108,16 +109,16 @@ def _draw_unpool(draw: Draw) -> Case:
     entries: Array = np.arange(math.prod(shape)) * 7 % 11
     y, indices = max_pool(entries.reshape(shape), **params, return_indices=True)
     kept = {name: params[name] for name in ("kernel_size", "stride", "padding", "layout")}
-    _, n = spatial_last("max_unpool", y, params["layout"])
-    sides = shape[-n - 1 : -1] if params["layout"].endswith("C") else shape[-n:]
+    n = len(params["kernel_size"])
+    sides = shape[-n - 1 : -1] if is_channels_last(params["layout"]) else shape[-n:]
     return (draw.array(y.shape), indices), {**kept, "output_size": sides}
 
 
 def _unpool_by_entries(
     x: Array, indices: Array, *, output_size: Shape, layout: str, **_: Any
 ) -> Array:
-    x, n = spatial_last("max_unpool", x, layout)
-    indices, _n = spatial_last("max_unpool", indices, layout)
+    x, n = spatial_last("max_unpool", x, layout, len(output_size))
+    indices, _n = spatial_last("max_unpool", indices, layout, n)
     y: Array = np.zeros((*x.shape[:-n], *output_size), x.dtype)
     index: Any
     for place, index in np.ndenumerate(indices):
@@ -134,7 +135,7 @@ def max_unpool(
     stride: int | Shape | None = None,
     padding: Padding = 0,
     output_size: int | Shape | None = None,
-    layout: str | None = None,
+    layout: str = "NC*",
 ) -> Any:
     """Put entries where `max_pool` found its maxima, and zeros everywhere else.
 
@@ -143,7 +144,7 @@ def max_unpool(
 
     Parameters
     ----------
-    x : (N, C, *windows), or as the layout says
+    x : (N, C, \*J), or (N, \*J, C) with channels last
     indices : the integers that `max_pool` returns with ``return_indices=True``
     kernel_size, stride, padding, layout
         As they were given to `max_pool`; padding in numbers.
@@ -153,7 +154,7 @@ def max_unpool(
 
     Returns
     -------
-    (N, C, *output_size), or as the layout says: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C) with channels last: an array given an array, a Tensor given a Tensor.
 
     Raises
     ------
@@ -172,7 +173,15 @@ def max_unpool(
     [[[0.0, 30.0, 20.0, 0.0]]]
     """
     return _max_unpool(
-        "max_unpool", None, x, indices, kernel_size, stride, padding, output_size, layout
+        "max_unpool",
+        axes_of(kernel_size),
+        x,
+        indices,
+        kernel_size,
+        stride,
+        padding,
+        output_size,
+        layout,
     )
 
 

@@ -8,19 +8,17 @@ once: the n-th tap is the n-th entry of every window, a strided slice.
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tensorgrad.conv.geometry import dilated, pads_for, per_axis
-from tensorgrad.conv.pooling.layouts import LAYOUTS
+from tensorgrad.conv.geometry import Padding, dilated, pads_for, per_axis
+from tensorgrad.conv.layouts import is_channels_last, layouts
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Array, Draw, Shape
 
 # Places along an axis, in ascending order: as a range, where they are equally far apart.
 Places = range | Array
-# As for convolutions; a pair is (low, high), and no number is negative.
-Padding: TypeAlias = int | str | Sequence[int] | Sequence[tuple[int, int]]
 
 
 class Taps(NamedTuple):
@@ -213,10 +211,9 @@ def draw_pooling(draw: Draw) -> tuple[Shape, dict[str, Any]]:
     n = draw.choice([1, 2, 2, 3])
     sides, params = draw_windows(draw, n)
     batch, channels = draw.choice([(1,), (), (2,), (0,)]), (draw.integer(1, 2),)
-    first, last = LAYOUTS[n - 1]
-    if draw.boolean():
-        return batch + channels + sides, {**params, "layout": first}
-    return batch + sides + channels, {**params, "layout": last}
+    layout = draw.choice(layouts(n))
+    space = sides + channels if is_channels_last(layout) else channels + sides
+    return batch + space, {**params, "layout": layout}
 
 
 def draw_windows(draw: Draw, n: int) -> tuple[Shape, dict[str, Any]]:

@@ -26,7 +26,7 @@ tile_4x6, tile_3x6, tile_2x6, tile_1x6 = (outer_tile(rows, 6) for rows in (4, 3,
 
 
 @jit
-def _wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+def multiply_wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
     """Compute ``count`` rows of results, three vectors each."""
     o = 0
     while o < count:
@@ -46,7 +46,7 @@ def _wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
 
 
 @jit
-def _narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+def multiply_narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
     """Compute ``count`` rows of results, two vectors each."""
     o = 0
     while o < count:
@@ -66,7 +66,7 @@ def _narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count
 
 
 @jit
-def _long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+def multiply_long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
     """Compute ``count`` rows of results, six vectors each: better for few rows."""
     o = 0
     while o < count:
@@ -213,11 +213,11 @@ def convolve(  # type: ignore[no-untyped-def]
                     target, at, distance = results, 0, block
                 tile = (weights, row * taps, taps, offsets, scratch, places, place, bias, row)
                 if width == 3:
-                    _wide(*tile, target, at, distance, number)
+                    multiply_wide(*tile, target, at, distance, number)
                 elif width == 2:
-                    _narrow(*tile, target, at, distance, number)
+                    multiply_narrow(*tile, target, at, distance, number)
                 else:
-                    _long(*tile, target, at, distance, number)
+                    multiply_long(*tile, target, at, distance, number)
                 if whole:
                     continue
                 for r in range(begin, end):

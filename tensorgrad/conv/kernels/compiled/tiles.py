@@ -76,6 +76,62 @@ class _Emitter:
     def zeros(self) -> Any:
         return ir.Constant(self.vector, [0.0] * self.lanes)
 
+    def constant(self, value: float) -> Any:
+        return ir.Constant(self.vector, [value] * self.lanes)
+
+    def shuffle(self, vector: Any, order: Sequence[int]) -> Any:
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
+        return self.builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
+
+    def joined(self, vectors: Sequence[Any]) -> Any:
+        """Return vectors, a power of two of them, as one long vector."""
+        while len(vectors) > 1:
+            count = vectors[0].type.count
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), list(range(2 * count)))
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [self.builder.shuffle_vector(a, b, mask) for a, b in pairs]
+        return vectors[0]
+
+    def weighted(self, weights: Sequence[float], vectors: Sequence[Any]) -> Any:
+        """Return a weighted sum; None if all weights are zero."""
+        total = None
+        for weight, vector in zip(weights, vectors, strict=True):
+            if weight == 0:
+                continue
+            if total is None:
+                total = vector if weight == 1 else self.builder.fmul(self.constant(weight), vector)
+            elif weight == 1:
+                total = self.builder.fadd(total, vector)
+            elif weight == -1:
+                total = self.builder.fsub(total, vector)
+            else:
+                total = self.fma(self.constant(weight), vector, total)
+        return total
+
+    def product(self, matrix: Sequence[Sequence[float]], vectors: Sequence[Any]) -> list[Any]:
+        """Return matrix @ vectors; rows that differ in signs share their sums."""
+        results: list[Any] = [None] * len(matrix)
+        for i, row in enumerate(matrix):
+            if results[i] is not None:
+                continue
+            twin = next(
+                (
+                    k
+                    for k in range(i + 1, len(matrix))
+                    if all(abs(a) == abs(b) for a, b in zip(row, matrix[k], strict=True))
+                ),
+                None,
+            )
+            if twin is None:
+                results[i] = self.weighted(row, vectors)
+                continue
+            pairs = list(zip(row, matrix[twin], strict=True))
+            alike = self.weighted([a if a == b else 0 for a, b in pairs], vectors)
+            other = self.weighted([a if a != b else 0 for a, b in pairs], vectors)
+            results[i] = self.builder.fadd(alike, other)
+            results[twin] = self.builder.fsub(alike, other)
+        return results
+
     def not_unrolled(self) -> Any:
         """Return what keeps LLVM from unrolling a loop: a tile has no registers left for that."""
         module = self.builder.module
@@ -216,6 +272,88 @@ def inner_tile(rows: int, columns: int) -> Any:
         return signature, emit
 
     return tile
+
+
+def sandwich(matrix: Sequence[Sequence[float]]) -> Any:
+    """Make ``y = matrix @ x @ matrix.T`` for square x, every entry of which is a vector.
+
+    The entries of x lie where ``offsets`` says, those of y ``step`` apart.
+    """
+    n = len(matrix[0])
+
+    @intrinsic
+    def transform(_typing: Any, x: Any, x_at: Any, offsets: Any, y: Any, y_at: Any, step: Any) -> Any:
+        index = types.int64
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            x, x_at, offsets, y, y_at, step = args
+            e = _Emitter(context, builder, sig.args[0].dtype)
+            origin, table = e.address(x, sig.args[0], x_at), e.address(offsets, sig.args[2])
+            target = e.address(y, sig.args[3], y_at)
+            entries = [
+                e.load(e.at(origin, builder.load(e.at(table, INDEX(i))))) for i in range(n * n)
+            ]
+            columns = [e.product(matrix, entries[j::n]) for j in range(n)]
+            for i in range(len(matrix)):
+                row = e.product(matrix, [column[i] for column in columns])
+                for j, entry in enumerate(row):
+                    place = INDEX(i * len(matrix) + j)
+                    e.store(entry, e.at(target, builder.mul(step, place)))
+            return context.get_dummy_value()
+
+        return types.void(x, index, offsets, y, index, index), emit
+
+    return transform
+
+
+def interleave(parts: int) -> Any:
+    """Make ``y[parts * q + p] = x[p * step + q] + b`` for one vector of each part."""
+
+    @intrinsic
+    def weave(_typing: Any, x: Any, x_at: Any, step: Any, b: Any, b_at: Any, y: Any, y_at: Any) -> Any:
+        index = types.int64
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            x, x_at, step, b, b_at, y, y_at = args
+            e = _Emitter(context, builder, sig.args[0].dtype)
+            origin = e.address(x, sig.args[0], x_at)
+            bias = e.splat(e.address(b, sig.args[3], b_at))
+            vectors = [
+                builder.fadd(e.load(e.at(origin, builder.mul(step, INDEX(p)))), bias)
+                for p in range(parts)
+            ]
+            order = [p * e.lanes + q for q in range(e.lanes) for p in range(parts)]
+            woven = e.shuffle(e.joined(vectors), order)
+            e.store(woven, e.address(y, sig.args[5], y_at))
+            return context.get_dummy_value()
+
+        return types.void(x, index, index, b, index, y, index), emit
+
+    return weave
+
+
+def deinterleave(parts: int) -> Any:
+    """Make ``y[p * step + q] = x[parts * q + p]`` for one vector of each part."""
+
+    @intrinsic
+    def part(_typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, step: Any) -> Any:
+        index = types.int64
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            x, x_at, y, y_at, step = args
+            e = _Emitter(context, builder, sig.args[0].dtype)
+            origin, target = e.address(x, sig.args[0], x_at), e.address(y, sig.args[2], y_at)
+            together = e.joined(
+                [e.load(e.at(origin, INDEX(p * e.lanes))) for p in range(parts)]
+            )
+            for p in range(parts):
+                vector = e.shuffle(together, [parts * q + p for q in range(e.lanes)])
+                e.store(vector, e.at(target, builder.mul(step, INDEX(p))))
+            return context.get_dummy_value()
+
+        return types.void(x, index, y, index, index), emit
+
+    return part
 
 
 @intrinsic
