@@ -1,70 +1,58 @@
-"""The ratios as a picture: a column for each precision and pass, a line for each layer."""
+"""The ratios as a picture: a panel for each precision and pass, a line for each layer."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
-from benchmarks.conv import Layer
-from benchmarks.libraries import OURS
+from benchmarks.conv import COLLECTIONS, Layer
 from benchmarks.measure import Outcome
 from benchmarks.report import PASSES, ratio
 
-LIMITS = 1 / 16, 16.0  # a ratio beyond is drawn at the border
-FASTER, SLOWER = "#2a7f3f", "#c0392b"
-MARKERS = {OURS[0]: "o", OURS[1]: "|", "JAX": "x"}  # others would be off the picture
+OURS = "tensorgrad"
+# beside the bars of ours; others would be off the picture
+MARKS = {"tensorgrad (NumPy alone)": ("d", "0.2"), "JAX": ("x", "0.5")}
+TICKS = {1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1: "1", 2: "2", 4: "4", 8: "8"}
+LIMITS = 1 / 16, 16.0  # what is beyond is drawn there
+# text stays text, and nothing differs from run to run
+STYLE = {"svg.fonttype": "none", "svg.hashsalt": "tensorgrad", "font.size": 8}
 
 
 def draw(outcomes: dict[Layer, dict[str, Outcome]], libraries: Sequence[str], path: Path) -> None:
-    """Draw the ratios to the first library: bars for tensorgrad, marks for the others."""
+    """Draw the ratios of times to the first library."""
     base = libraries[0]
     names = list(dict.fromkeys(layer.name for layer in outcomes))
-    dtypes = list(dict.fromkeys(layer.dtype for layer in outcomes))
-    columns = [(dtype, run) for dtype in dtypes for run in PASSES]
-    # text as text, and nothing that differs from run to run
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tensorgrad", "font.size": 8}):
-        figure = Figure((11, 1.2 + 0.19 * len(names)), layout="constrained")
+    listed = {layer.name for layer in outcomes if layer.collection == COLLECTIONS[0]}
+    shown = [name for name in (OURS, *MARKS) if name in libraries and name != base]
+    columns = [(dtype, run) for dtype in ("float32", "float64") for run in PASSES]
+    with mpl.rc_context(STYLE):
+        figure = Figure((11, 1.5 + 0.19 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(columns), sharey=True)
         for axes, (dtype, run) in zip(panels, columns, strict=True):
-            for library, marker in MARKERS.items():
-                if library in libraries and library != base:
-                    found = {
-                        layer.name: ratio(by[library], by[base], run)
-                        for layer, by in outcomes.items()
-                        if layer.dtype == dtype
-                    }
-                    ratios = {name: value for name, value in found.items() if value is not None}
-                    _draw(axes, ratios, names, library, marker)
-            axes.set_title(f"{dtype}, {run}")
-            axes.axvline(1, color="black", linewidth=1)
-            axes.set_xscale("log", base=2)
-            axes.set_xlim(*LIMITS)
-            ticks = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]
-            axes.set_xticks(ticks, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set(title=f"{dtype}, {run}", xscale="log", xlim=LIMITS)
+            axes.set_xticks(list(TICKS), list(TICKS.values()))
+            axes.tick_params("y", length=0)
+            axes.minorticks_off()
             axes.grid(axis="x", color="0.9")
-            axes.set_axisbelow(True)
+            axes.axvline(1, color="black", linewidth=1)
+            axes.axhline(len(listed) - 0.5, color="0.5", linewidth=0.5)
+            for library in shown:
+                rows, values = [], []
+                for layer, by in outcomes.items():
+                    if layer.dtype == dtype:
+                        value = ratio(by[library], by[base], run)
+                        if value is not None:
+                            rows.append(names.index(layer.name))
+                            values.append(min(max(value, LIMITS[0]), LIMITS[1]))
+                if library == OURS:
+                    colors = ["tab:green" if value < 1 else "tab:red" for value in values]
+                    axes.hlines(rows, 1, values, colors, linewidth=8)
+                else:
+                    mark, color = MARKS[library]
+                    axes.plot(values, rows, mark, color=color, ms=4, label=library, clip_on=False)
         panels[0].set_yticks(range(len(names)), names)
         panels[0].set_ylim(len(names) - 0.5, -0.5)
-        figure.supxlabel(f"time / time of {base}: green is faster, red is slower")
-        handles = {}
-        for axes in panels:
-            handles.update(dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True)))
-        figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles))
+        figure.supxlabel(f"time by that of {base}: tensorgrad is faster (green) or slower (red)")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
         figure.savefig(path, metadata={"Date": None})
-
-
-def _draw(
-    axes: Axes, ratios: dict[str, float], names: Sequence[str], library: str, marker: str
-) -> None:
-    low, high = LIMITS
-    rows = [names.index(name) for name in ratios]
-    values = [min(max(value, low), high) for value in ratios.values()]
-    if library == OURS[0]:
-        colors = [FASTER if value < 1 else SLOWER for value in values]
-        axes.barh(rows, [value - 1 for value in values], left=1, color=colors, height=0.7)
-    else:
-        axes.plot(values, rows, marker, color="0.3", markersize=5, label=library, clip_on=False)

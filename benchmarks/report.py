@@ -24,10 +24,8 @@ def cpu() -> str:
 
 def machine(libraries: Iterable[str], threads: int, rounds: int) -> str:
     """Where and how it was measured."""
-    packages = dict.fromkeys(
-        ["numpy", *(p for name in libraries for p in LIBRARIES[name].packages)]
-    )
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    packages = ["numpy", *(p for name in libraries for p in LIBRARIES[name].packages)]
+    versions = ", ".join(f"{package} {version(package)}" for package in dict.fromkeys(packages))
     return (
         f"{date.today()}: {cpu()}, {os.cpu_count()} cores, {threads} threads; "
         f"Python {platform.python_version()}, {versions}. Medians of {rounds} rounds."

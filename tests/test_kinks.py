@@ -36,6 +36,26 @@ KINKS = {
         [[1.0, 2.0, 5.0], 2.0],
         [[0, 0.5, 0], 0.5],
     ),
+    "max_pool, tied in windows that overlap": (
+        lambda x: tg.max_pool(x, kernel_size=2, stride=1),
+        [[[[2.0, 2.0, 1.0, 2.0]]]],
+        [[[[0.5, 1.5, 0, 1]]]],
+    ),
+    "max_pool, two in one row of three that tie": (
+        lambda x: tg.max_pool(x, kernel_size=2),
+        [[[[[3.0, 3.0], [3.0, 0.0]]]]],
+        [[[[[1 / 3, 1 / 3], [1 / 3, 0]]]]],
+    ),
+    "max_pool of NaN": (
+        lambda x: tg.max_pool(x, kernel_size=3),
+        [[[[NAN, 3.0, NAN]]]],
+        [[[[0.5, 0, 0.5]]]],
+    ),
+    "lp_pool of zeros": (
+        lambda x: tg.lp_pool(x, norm_type=2, kernel_size=2),
+        [[[[0.0, 0.0, 3.0, 4.0]]]],
+        [[[[0, 0, 0.6, 0.8]]]],
+    ),
     "clip at its bounds": (
         lambda x: np.clip(x, -1, 1),
         [[-2.0, -1.0, 0.5, 1.0, 2.0]],

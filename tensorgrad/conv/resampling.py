@@ -138,7 +138,7 @@ def _by_entries(
     align_corners: bool,
     layout: str,
 ) -> Array:
-    x, n = spatial_last("interpolate", x, layout, axes_of(size or scale_factor))
+    x, n = spatial_last("interpolate", x, layout, axes_of(scale_factor if size is None else size))
     sides = x.shape[-n:]
     out, steps = _new_sides(sides, size, scale_factor)
     y: Array = np.zeros((*x.shape[:-n], *out), x.dtype)
@@ -171,7 +171,7 @@ def interpolate(
     align_corners: bool = False,
     layout: str = "NC*",
 ) -> Any:
-    """Resize images, up or down, over any number of spatial axes.
+    r"""Resize images, up or down, over any number of spatial axes.
 
     A new entry is read off the old ones at its place among them: with an image stretched over the
     same area, entry j of m new ones is centered at ``(j + 1/2) side / m - 1/2``. Nothing is
@@ -195,8 +195,8 @@ def interpolate(
 
     Returns
     -------
-    (N, C, \*J), or (N, \*J, C) with channels last, an array given an array, a Tensor given a Tensor; linear
-    modes make floats of integers.
+    (N, C, \*J), or (N, \*J, C): an array given an array, a Tensor given a Tensor; linear modes make
+    floats of integers.
 
     Raises
     ------
@@ -214,7 +214,7 @@ def interpolate(
     >>> tg.interpolate(x, size=3, mode="linear", align_corners=True).tolist()
     [[[1.0, 2.0, 3.0]]]
     """
-    x, n = spatial_last("interpolate", x, layout, axes_of(size or scale_factor))
+    x, n = spatial_last("interpolate", x, layout, axes_of(scale_factor if size is None else size))
     if mode not in MODES or MODES[mode] not in (None, n):
         raise ShapeError(
             explain(

@@ -16,7 +16,7 @@ from tensorgrad.conv.geometry import Geometry, dilated
 from tensorgrad.conv.kernels.blocks import Box, boxes, cut_out, lengths, pieces, reach
 from tensorgrad.typing import Array, Shape
 
-_BLOCK = 1 << 19  # bytes of vectors that are multiplied at a time: they fit a second-level cache
+_BLOCK = 1 << 20  # bytes of vectors that are multiplied at a time: they fit a second-level cache
 
 
 def conv_by_depthwise(x: Array, w: Array, geometry: Geometry) -> Array:
@@ -33,113 +33,108 @@ def conv_by_depthwise(x: Array, w: Array, geometry: Geometry) -> Array:
     return by(x, w, out, geometry)
 
 
-def _row_sides(sides: Shape, step: Shape) -> Shape:
-    """Return the sides of every s-th entry."""
-    return tuple(-(-side // s) for side, s in zip(sides, step, strict=True))
+class _Rows:
+    """Every s-th entry along each axis of a block of the input, as one vector for each phase.
 
-
-def _lay_out(x: Array, starts: Shape, padded: Array, every: Array, step: Shape) -> None:
-    """Write x, from these indices on, as vectors of its every s-th entries.
-
-    (..., *i) -> (..., *s, *q), of which the last axes are contiguous.
+    A block is what windows at the positions of an area, ``step`` apart, meet; each of them is at
+    some offsets from its position. Then a step along an axis is so many steps in the vector, and
+    windows meet parts of the vectors that are ``length`` long, at the places of the offsets.
     """
-    block = cut_out(x, starts, padded)
-    lead, n = block.shape[: -len(step)], len(step)
-    for phase in np.ndindex(*step):
-        part = block[(..., *(slice(a, None, s) for a, s in zip(phase, step, strict=True)))]
-        every[(*(slice(None),) * len(lead), *phase)] = part
 
+    def __init__(self, area: Box, step: Shape, lows: Shape, offsets: Shape, apart: Shape) -> None:
+        self.area, self.step, self.counts = area, step, lengths(area)
+        spans = tuple(map(dilated, offsets, apart))
+        self.starts, sides = reach(area, step, lows, spans)
+        self.sides = tuple(-(-side // s) for side, s in zip(sides, step, strict=True))
+        self.padded_sides = tuple(q * s for q, s in zip(self.sides, step, strict=True))
+        steps = tuple(prod(self.sides[axis + 1 :]) for axis in range(len(sides)))
+        self.length = sum((j - 1) * one for j, one in zip(self.counts, steps, strict=True)) + 1
+        self.whole = (self.counts[0], *self.sides[1:])
+        self.places = []
+        for offset in np.ndindex(*offsets):
+            index = [i * d for i, d in zip(offset, apart, strict=True)]
+            phase = [i % s for i, s in zip(index, step, strict=True)]
+            shift = sum(i // s * one for i, s, one in zip(index, step, steps, strict=True))
+            place = (slice(None), slice(None), *phase, slice(shift, shift + self.length))
+            self.places.append((offset, place))
 
-def _vectors(every: Array, shifts: Shape, step: Shape, counts: Shape, length: int) -> Array:
-    """Return, for each of the counts, the vector that begins at count * shift: a list of views."""
+    def fill(self, x: Array, padded: Array, vectors: Array) -> None:
+        """(a, b, *i) -> (a, b, *s, q)."""
+        if set(self.step) == {1}:
+            padded = vectors.reshape(padded.shape)
+        block = cut_out(x, self.starts, padded)
+        if block is padded and set(self.step) == {1}:
+            return
+        rows = vectors.reshape(*vectors.shape[:-1], *self.sides)
+        for phase in np.ndindex(*self.step):
+            every = tuple(slice(a, None, s) for a, s in zip(phase, self.step, strict=True))
+            rows[(slice(None), slice(None), *phase)] = block[(..., *every)]
+
+    def kept(self, products: Array) -> Array:
+        """(a, b, q) -> (a, b, *j): what belongs to windows that do not reach over a row's end."""
+        rows = products.reshape(*products.shape[:-1], *self.whole)
+        return rows[(..., *map(slice, self.counts))]
 
 
 def _by_results(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
     stride, padding, _, dilation, groups = geometry
     n, (_, o, c, *kernel) = len(x), w.shape
-    lows, spans = [low for low, _ in padding], list(map(dilated, kernel, dilation))
-    taps = list(np.ndindex(*kernel))
+    lows = tuple(low for low, _ in padding)
     y = np.empty((n, groups, o, *out), x.dtype)
-    matrix = w.reshape(groups, o, -1)  # (g, o, c k)
-
+    matrix = np.ascontiguousarray(w.reshape(groups, o, -1))  # (g, o, c k)
     most = max(_BLOCK // x.itemsize // (matrix.shape[2] + o), 64)
-    areas = list(boxes(out, most))
-    bands = pieces(groups, most // prod(out))
 
-    def multiply(task: tuple[int, slice, Box]) -> None:
-        image, band, area = task
-        block, met = x[image, band], lengths(area)
-        starts, sides = reach(area, stride, lows, spans)
-        rows = tuple(-(-side // s) for side, s in zip(sides, stride, strict=True))
-        # a step along an axis is so many steps in the vector
-        steps = [prod(rows[axis + 1 :]) for axis in range(len(rows))]
-        length = sum((j - 1) * step for j, step in zip(met, steps, strict=True)) + 1
+    def multiply(task: tuple[int, slice, _Rows]) -> None:
+        # (g, o, c k) (g, c k, j) -> (g, o, j)
+        image, band, rows = task
         size = band.stop - band.start
         with threads.scratch(
             x.dtype,
-            (size, c, *(q * s for q, s in zip(rows, stride, strict=True))),
-            (size, c, *stride, prod(rows)),
-            (size, c, len(taps), length),
-            (size, o, met[0] * steps[0]),
-        ) as (padded, every, patches, products):
-            _lay_out(block, starts, padded, every.reshape(size, c, *stride, *rows), stride)
-            for t, tap in enumerate(taps):
-                at = [i * d for i, d in zip(tap, dilation, strict=True)]
-                phase = tuple(a % s for a, s in zip(at, stride, strict=True))
-                shift = sum(a // s * step for a, s, step in zip(at, stride, steps, strict=True))
-                patches[:, :, t] = every[(slice(None), slice(None), *phase)][
-                    ..., shift : shift + length
-                ]
+            (size, c, *rows.padded_sides),
+            (size, c, *stride, prod(rows.sides)),
+            (size, c, *kernel, rows.length),
+            (size, o, prod(rows.whole)),
+        ) as (padded, vectors, patches, products):
+            rows.fill(x[image, band], padded, vectors)
+            for tap, place in rows.places:
+                patches[(slice(None), slice(None), *tap)] = vectors[place]
             np.matmul(
-                matrix[band], patches.reshape(size, -1, length), out=products[..., :length]
+                matrix[band],
+                patches.reshape(size, -1, rows.length),
+                out=products[..., : rows.length],
             )
-            kept = products.reshape(size, o, met[0], *rows[1:])
-            y[(image, band, slice(None), *area)] = kept[(..., *(slice(0, j) for j in met))]
+            y[(image, band, slice(None), *rows.area)] = rows.kept(products)
 
-    threads.run(multiply, list(product(range(n), bands, areas)))
+    areas = [_Rows(area, stride, lows, tuple(kernel), dilation) for area in boxes(out, most)]
+    threads.run(multiply, product(range(n), pieces(groups, most // prod(out)), areas))
     return y.reshape(n, groups * o, *out)
 
 
 def _by_terms(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
     stride, padding, _, dilation, groups = geometry
     (n, _, c, *_), (_, o, _, *kernel) = x.shape, w.shape
-    lows, spans = [low for low, _ in padding], list(map(dilated, out, stride))
-    results = list(np.ndindex(*out))
-    y = np.empty((groups, n, o, len(results)), x.dtype)
-    most = _BLOCK // x.itemsize // 4
-    areas = list(boxes(tuple(kernel), most))
-    bands = pieces(groups, most // (prod(kernel) * (n + o)))
+    lows = tuple(low for low, _ in padding)
+    y = np.zeros((groups, n, o, *out), x.dtype)
+    most = _BLOCK // x.itemsize
+    areas = [_Rows(area, dilation, lows, out, stride) for area in boxes(tuple(kernel), most)]
 
     def multiply(band: slice) -> None:
-        total = y[band]
-        total[...] = 0
-        size = band.stop - band.start
-        for channel, area in product(range(c), areas):
-            met = lengths(area)
-            starts, sides = reach(area, dilation, lows, spans)
-            rows = tuple(-(-side // s) for side, s in zip(sides, dilation, strict=True))
-            steps = [prod(rows[axis + 1 :]) for axis in range(len(rows))]
-            length = sum((k - 1) * step for k, step in zip(met, steps, strict=True)) + 1
+        # (g, n, k) (g, k, o) -> (g, n, o), for each result, summed over the channels
+        total, size = y[band], band.stop - band.start
+        for channel, rows in product(range(c), areas):
             with threads.scratch(
                 x.dtype,
-                (size, n, *(q * s for q, s in zip(rows, dilation, strict=True))),
-                (size, n, *dilation, prod(rows)),
-                (size, o, met[0] * steps[0]),
-            ) as (padded, every, factors):
-                block = x[:, band, channel].swapaxes(0, 1)
-                _lay_out(block, starts, padded, every.reshape(size, n, *dilation, *rows), dilation)
+                (size, n, *rows.padded_sides),
+                (size, n, *dilation, prod(rows.sides)),
+                (size, o, prod(rows.whole)),
+            ) as (padded, vectors, factors):
+                rows.fill(x[:, band, channel].swapaxes(0, 1), padded, vectors)
+                # zeros for what a window reaches between the end of one row and the next
                 factors[...] = 0
-                factors.reshape(size, o, met[0], *rows[1:])[
-                    (..., *(slice(0, k) for k in met))
-                ] = w[(band, slice(None), channel, *area)]
-                for t, position in enumerate(results):
-                    at = [j * s for j, s in zip(position, stride, strict=True)]
-                    phase = tuple(a % d for a, d in zip(at, dilation, strict=True))
-                    shift = sum(a // d * step for a, d, step in zip(at, dilation, steps, strict=True))
-                    met_by = every[(slice(None), slice(None), *phase)][
-                        ..., None, shift : shift + length
-                    ]
-                    total[..., t] += np.vecdot(met_by, factors[:, None, :, :length])
+                rows.kept(factors)[...] = w[(band, slice(None), channel, *rows.area)]
+                columns = factors[..., : rows.length].swapaxes(1, 2)
+                for j, place in rows.places:
+                    total[(..., *j)] += np.matmul(vectors[place], columns)
 
-    threads.run(multiply, bands)
+    threads.run(multiply, pieces(groups, most // (prod(kernel) * (n + o))))
     return np.moveaxis(y, 0, 1).reshape(n, groups * o, *out)

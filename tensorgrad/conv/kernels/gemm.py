@@ -54,7 +54,7 @@ def _by_results(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
     lows, spans = [low for low, _ in padding], list(map(dilated, kernel, dilation))
     direct = prod(kernel) == 1 and set(stride) == {1}
     y = np.empty((n, groups, o, prod(out)), x.dtype)
-    matrix = w.reshape(groups, o, -1)  # (g, o, c k)
+    matrix = np.ascontiguousarray(w.reshape(groups, o, -1))  # (g, o, c k)
 
     most = max(_BLOCK // x.itemsize // (matrix.shape[2] + o), 64)  # results of one channel
     images = pieces(n, most // (prod(out) * groups))

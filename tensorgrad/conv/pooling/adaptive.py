@@ -67,7 +67,7 @@ def _adaptive_max_pool(
 
 
 def adaptive_avg_pool(x: ArrayLike, *, output_size: OutputSize, layout: str = "NC*") -> Any:
-    """Average windows that cut the input into as many nearly equal parts as are asked for.
+    r"""Average windows that cut the input into as many nearly equal parts as are asked for.
 
     Along each axis window j of m goes from ``floor(j side / m)`` to ``ceil((j + 1) side / m)``.
 
@@ -82,7 +82,7 @@ def adaptive_avg_pool(x: ArrayLike, *, output_size: OutputSize, layout: str = "N
 
     Returns
     -------
-    (N, C, \*J), or (N, \*J, C) with channels last: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C): an array given an array, a Tensor given a Tensor.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def adaptive_max_pool(
     return_indices: bool = False,
     layout: str = "NC*",
 ) -> Any:
-    """Take the greatest entry of each of as many nearly equal parts of the input as are asked for.
+    r"""Take the greatest entry of each of as many nearly equal parts of the input as are asked for.
 
     Entries of a window that tie for the greatest share its gradient equally.
 
@@ -155,7 +155,7 @@ def adaptive_max_pool(
 
     Returns
     -------
-    (N, C, *output_size), or a pair of such: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C), or a pair: an array given an array, a Tensor given a Tensor.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def _of_entries(operation: str, x: ArrayLike, layout: str) -> tuple[Any, tuple[i
 
 
 def global_avg_pool(x: ArrayLike, *, layout: str = "NC*") -> Any:
-    """Average over all spatial axes, which are gone from the result.
+    r"""Average over all spatial axes, which are gone from the result.
 
     Use ``adaptive_avg_pool(x, output_size=1)`` to keep them, with sides of 1.
 
@@ -272,7 +272,7 @@ def global_avg_pool(x: ArrayLike, *, layout: str = "NC*") -> Any:
 
 
 def global_max_pool(x: ArrayLike, *, layout: str = "NC*") -> Any:
-    """Take the greatest entry over all spatial axes, which are gone from the result.
+    r"""Take the greatest entry over all spatial axes, which are gone from the result.
 
     Entries that tie for the greatest share its gradient equally. Use
     ``adaptive_max_pool(x, output_size=1)`` to keep the axes, with sides of 1.

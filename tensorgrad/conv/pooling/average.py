@@ -159,7 +159,7 @@ def avg_pool(
     divisor_override: int | None = None,
     layout: str = "NC*",
 ) -> Any:
-    """Average the entries of each window, over any number of spatial axes.
+    r"""Average the entries of each window, over any number of spatial axes.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def avg_pool(
 
     Returns
     -------
-    (N, C, *windows), as from `max_pool`: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C), as of `max_pool`: an array given an array, a Tensor given a Tensor.
 
     Raises
     ------
@@ -377,7 +377,7 @@ def lp_pool(
     ceil_mode: bool = False,
     layout: str = "NC*",
 ) -> Any:
-    """Take the p-th root of the sum of p-th powers in each window, over any number of spatial axes.
+    r"""Take the p-th root of the sum of p-th powers of each window, over any number of axes.
 
     ``y = (sum of x**p)**(1 / p)``, with p = norm_type; pass np.abs(x) for an odd p. A window that
     reaches beyond the padding, with ceil_mode, counts as if it were full: its powers are averaged,
@@ -393,7 +393,7 @@ def lp_pool(
 
     Returns
     -------
-    (N, C, *windows), as from `max_pool`: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C), as of `max_pool`: an array given an array, a Tensor given a Tensor.
 
     Raises
     ------

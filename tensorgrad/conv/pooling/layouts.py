@@ -1,6 +1,5 @@
 """Images in any layout, as arrays whose spatial axes are the last ones."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from tensorgrad.typing import ArrayLike
 
 def axes_of(parameter: Any) -> int | None:
     """Return how many axes a parameter has a value for each of; None if one value is for all."""
-    return len(parameter) if isinstance(parameter, (Sequence, np.ndarray)) else None
+    return len(parameter) if isinstance(parameter, (list, tuple, np.ndarray)) else None
 
 
 def spatial_last(

@@ -16,6 +16,7 @@ from tensorgrad.conv.pooling.windows import (
     windows_over,
 )
 from tensorgrad.engine.declare import composite, general, linear
+from tensorgrad.engine.modes import branch_watcher
 from tensorgrad.engine.primitive import Case, Constant, Primitive
 from tensorgrad.engine.space import revealed
 from tensorgrad.engine.tensor import Tensor
@@ -146,6 +147,14 @@ def _attaining(x: Array, taps: tuple[Taps, ...]) -> Array:
     )
 
 
+def _held(x: Array, taps: tuple[Taps, ...]) -> Array:
+    """Return the bare x: rules use nothing of it but which entries attain a maximum."""
+    x = constant_value(x)
+    if (note := branch_watcher()) is not None:
+        note(_attaining(x, taps))
+    return x
+
+
 def _draw_window_max(draw: Draw) -> Case:
     shape, taps = draw_taps(draw)
     return (draw.array(shape, DISTINCT),), {"taps": taps}
@@ -212,8 +221,8 @@ gather: Primitive = linear(
 )
 window_max = general(
     _window_max,
-    lambda g, x, taps: spread(g, x=constant_value(x), taps=taps),
-    lambda t, x, taps: gather(t, x=constant_value(x), taps=taps),
+    lambda g, x, taps: spread(g, x=_held(x, taps), taps=taps),
+    lambda t, x, taps: gather(t, x=_held(x, taps), taps=taps),
     samples=_draw_window_max,
     reference=_max_by_windows,
     branches=_attaining,
@@ -318,7 +327,7 @@ def max_pool(
     return_indices: bool = False,
     layout: str = "NC*",
 ) -> Any:
-    """Take the greatest entry of each window, over any number of spatial axes.
+    r"""Take the greatest entry of each window, over any number of spatial axes.
 
     Where several entries of a window tie for the greatest, they share its gradient equally. A NaN
     is greater than any number, and the padding is less.
@@ -349,9 +358,9 @@ def max_pool(
 
     Returns
     -------
-    (N, C, *windows), or a pair of such; an array given an array, a Tensor given a Tensor, where
-    ``windows = floor((side + low + high - dilation * (kernel_size - 1) - 1) / stride) + 1``,
-    rounded up with ceil_mode.
+    (N, C, \*J), or (N, \*J, C), or a pair of such: arrays given an array, Tensors given a Tensor,
+    where ``J = floor((I + low + high - dilation * (kernel_size - 1) - 1) / stride) + 1``; rounded
+    up with ceil_mode.
 
     Raises
     ------

@@ -137,7 +137,7 @@ def max_unpool(
     output_size: int | Shape | None = None,
     layout: str = "NC*",
 ) -> Any:
-    """Put entries where `max_pool` found its maxima, and zeros everywhere else.
+    r"""Put entries where `max_pool` found its maxima, and zeros everywhere else.
 
     Entries with the same index, as overlapping windows may have, are added up: so the result is
     linear in x, whatever the indices.
@@ -154,7 +154,7 @@ def max_unpool(
 
     Returns
     -------
-    (N, C, \*J), or (N, \*J, C) with channels last: an array given an array, a Tensor given a Tensor.
+    (N, C, \*J), or (N, \*J, C): an array given an array, a Tensor given a Tensor.
 
     Raises
     ------

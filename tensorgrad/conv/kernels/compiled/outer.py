@@ -125,9 +125,7 @@ def plan(
     n = lanes(itemsize)
     places, lines = _vectors(planes.shape[1:], (rows, *out[1:]), n)
     vectors = len(places)
-    lines = [
-        ((i, *line), i * vectors * n + lane) for i in range(together) for line, lane in lines
-    ]
+    lines = [((i, *line), i * vectors * n + lane) for i in range(together) for line, lane in lines]
     places = [i * channels * planes.size + place for i in range(together) for place in places]
     # six vectors where there are few filters, else three, or two if less remains
     width = 6 if filters < 8 else min((3, 2), key=lambda w: -(-len(places) // w) * w)
@@ -170,17 +168,16 @@ def _vectors(
 @jit
 def convolve(  # type: ignore[no-untyped-def]
     x, w, b, y, origin, strides, tasks, shape, table, lows, steps, starts, places, runs, begins,
-    together, left, width, lanes,
+    together, left, width, lanes, memory,
 ):  # fmt: skip
     """Do tasks (image, group, first row): fill planes, multiply, and put results in place.
 
     x (n, g, c, i0, i1, i2), w (g, o, c taps), b (g, o); the results (n, g, o, j0, j1, j2) are in
-    the memory y, from the origin on, with strides in entries.
+    the memory y, from the origin on, with strides in entries. ``memory`` is for the planes.
     """
     channels, count, taps = x.shape[2], w.shape[1], w.shape[2]
     size = shape[0] * shape[1] * shape[2] * shape[3]
-    scratch = np.empty(together * channels * size + lanes, x.dtype)
-    planes = scratch[: together * channels * size].reshape(
+    planes = memory[: together * channels * size].reshape(
         (together, channels, shape[0], shape[1], shape[2], shape[3])
     )
     offsets = np.empty(taps, np.int64)
@@ -211,7 +208,7 @@ def convolve(  # type: ignore[no-untyped-def]
                     at = base + runs[begin, 1] * strides[0] + o * strides[2] + runs[begin, 3]
                 else:
                     target, at, distance = results, 0, block
-                tile = (weights, row * taps, taps, offsets, scratch, places, place, bias, row)
+                tile = (weights, row * taps, taps, offsets, memory, places, place, bias, row)
                 if width == 3:
                     multiply_wide(*tile, target, at, distance, number)
                 elif width == 2:
@@ -253,13 +250,13 @@ def conv_outer(
     p = plan(w.shape[2:], geometry, out, strides[2:], x.itemsize, n, c, o)
     images = x.reshape(n, groups, c, *x.shape[2:])
     weights = np.ascontiguousarray(w).reshape(groups, o, -1)
-    tasks = np.array(
-        list(product(range(0, n, p.images), range(groups), range(0, out[0], p.rows)))
-    )
+    tasks = np.array(list(product(range(0, n, p.images), range(groups), range(0, out[0], p.rows))))
     distances = np.array((strides[0], strides[1] * o, *strides[1:]))
     fixed = (*p.planes, p.places, p.runs, p.begins, p.images, out[0], p.width, lanes(x.itemsize))
 
     def work(part: Array) -> None:
-        convolve(images, weights, b, y, origin, distances, part, *fixed)
+        size = p.images * c * p.planes.size + lanes(x.itemsize)
+        with threads.scratch(x.dtype, (size,)) as (memory,):
+            convolve(images, weights, b, y, origin, distances, part, *fixed, memory)
 
     threads.run(work, threads.parts(tasks, n * prod(out) * w.size))

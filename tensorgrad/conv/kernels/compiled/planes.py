@@ -1,10 +1,10 @@
 """The input of a compiled kernel, laid out so that vectors are read from it whole.
 
-A kernel reads the padded input at ``start + step * q``, for some starts and q = 0, 1, ... along each
-axis: with the taps as starts and the stride as step, or for a gradient with the results as starts
-and the dilation as step. So the padded input is taken apart by ``start mod step`` into planes; in
-its plane what a start reads is a run, ``start // step`` entries in. Planes keep whole rows, and a
-run goes on through the rows that follow.
+A kernel reads the padded input at ``start + step * q``, for some starts and q = 0, 1, ..., along
+each axis: with the taps as starts and the stride as step, or for a gradient with the results as
+starts and the dilation as step. So the padded input is taken apart by ``start mod step`` into
+planes; in its plane what a start reads is a run, ``start // step`` entries in. Planes keep whole
+rows, and a run goes on through the rows that follow.
 
 Everything has three axes here; what has fewer gets axes of length 1 in the middle, so that rows are
 counted along the first.
@@ -28,6 +28,21 @@ def three(values: Sequence, filling: object) -> tuple:
     return (*values[:-1], *[filling] * missing, values[-1])
 
 
+def entry_by_entry(x: Array, w: Array, b: Array | None) -> tuple[Array, Array, Array]:
+    """Return all in one type, x with the entries of a row side by side, and zeros for no bias."""
+    dtype = np.result_type(x, w)
+    x, w = _aligned(x, dtype), _aligned(w, dtype)
+    if x.strides[-1] != x.itemsize:
+        x = np.ascontiguousarray(x)
+    return x, w, np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b, dtype)
+
+
+def _aligned(x: Array, dtype: np.dtype) -> Array:
+    """Return x, copied where its strides are not whole entries, as in a field of packed records."""
+    x = np.asarray(x, dtype)
+    return x if x.flags.aligned else x.copy()
+
+
 class Axis(NamedTuple):
     """Along one axis: the zeros before the input, the step, and where runs start."""
 
@@ -38,6 +53,7 @@ class Axis(NamedTuple):
 
     @property
     def phases(self) -> tuple[int, ...]:
+        """The remainders of the starts, each of which has planes of its own."""
         return tuple(sorted({start % self.step for start in self.starts}))
 
     @property
@@ -57,6 +73,7 @@ class Planes(NamedTuple):
 
     @property
     def size(self) -> int:
+        """Entries of all planes of one channel."""
         return int(np.prod(self.shape))
 
 

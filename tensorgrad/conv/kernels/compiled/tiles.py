@@ -61,7 +61,9 @@ class _Emitter:
 
     def fma(self, x: Any, y: Any, z: Any) -> Any:
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.{self.name}")
+        function = cgutils.get_or_insert_function(
+            self.builder.module, kind, f"llvm.fma.{self.name}"
+        )
         return self.builder.call(function, [x, y, z])
 
     def sum(self, vector: Any) -> Any:
@@ -140,7 +142,9 @@ class _Emitter:
         mark.operands = (mark, module.add_metadata([text]))  # it names itself, to be unique
         return mark
 
-    def loop(self, count: Any, carried: Sequence[Any], body: Callable[..., Sequence[Any]]) -> list[Any]:
+    def loop(
+        self, count: Any, carried: Sequence[Any], body: Callable[..., Sequence[Any]]
+    ) -> list[Any]:
         """Run a body count times (at least once), handing on the values that it returns."""
         b = self.builder
         before = b.block
@@ -171,7 +175,19 @@ def outer_tile(rows: int, vectors: int) -> Any:
 
     @intrinsic
     def tile(
-        _typing: Any, w: Any, w_at: Any, w_row: Any, offsets: Any, x: Any, at: Any, at_at: Any, b: Any, b_at: Any, y: Any, y_at: Any, y_row: Any
+        _typing: Any,
+        w: Any,
+        w_at: Any,
+        w_row: Any,
+        offsets: Any,
+        x: Any,
+        at: Any,
+        at_at: Any,
+        b: Any,
+        b_at: Any,
+        y: Any,
+        y_at: Any,
+        y_row: Any,
     ) -> Any:
         index = types.int64
         signature = types.void(w, index, index, offsets, x, at, index, b, index, y, index, index)
@@ -183,7 +199,8 @@ def outer_tile(rows: int, vectors: int) -> Any:
             table = e.address(offsets, sig.args[3])
             places = e.address(at, sig.args[5], at_at)
             read = [
-                e.address(x, sig.args[4], builder.load(e.at(places, INDEX(v)))) for v in range(vectors)
+                e.address(x, sig.args[4], builder.load(e.at(places, INDEX(v))))
+                for v in range(vectors)
             ]
             weights = e.address(w, sig.args[0], w_at)
             start = []
@@ -198,9 +215,7 @@ def outer_tile(rows: int, vectors: int) -> Any:
                 for m in range(rows):
                     # from one address: eight would not leave registers for the rest
                     weight = e.splat(e.at(column, builder.mul(w_row, INDEX(m))))
-                    results += [
-                        e.fma(weight, xs[v], sums[m * vectors + v]) for v in range(vectors)
-                    ]
+                    results += [e.fma(weight, xs[v], sums[m * vectors + v]) for v in range(vectors)]
                 return results
 
             sums = e.loop(count, start, body)
@@ -223,7 +238,21 @@ def inner_tile(rows: int, columns: int) -> Any:
 
     @intrinsic
     def tile(
-        _typing: Any, g: Any, g_at: Any, g_row: Any, g_image: Any, x: Any, x_at: Any, x_image: Any, offsets: Any, first: Any, images: Any, count: Any, y: Any, y_at: Any, y_row: Any
+        _typing: Any,
+        g: Any,
+        g_at: Any,
+        g_row: Any,
+        g_image: Any,
+        x: Any,
+        x_at: Any,
+        x_image: Any,
+        offsets: Any,
+        first: Any,
+        images: Any,
+        count: Any,
+        y: Any,
+        y_at: Any,
+        y_row: Any,
     ) -> Any:
         index = types.int64
         signature = types.void(
@@ -231,11 +260,27 @@ def inner_tile(rows: int, columns: int) -> Any:
         )
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            (g, g_at, g_row, g_image, x, x_at, x_image, offsets, first, images, count, y, y_at, y_row) = args
+            (
+                g,
+                g_at,
+                g_row,
+                g_image,
+                x,
+                x_at,
+                x_image,
+                offsets,
+                first,
+                images,
+                count,
+                y,
+                y_at,
+                y_row,
+            ) = args
             e = _Emitter(context, builder, sig.args[4].dtype)
             table = e.address(offsets, sig.args[7], first)
             read = [
-                e.address(x, sig.args[4], x_at, builder.load(e.at(table, INDEX(n)))) for n in range(columns)
+                e.address(x, sig.args[4], x_at, builder.load(e.at(table, INDEX(n))))
+                for n in range(columns)
             ]
             held = [
                 e.address(g, sig.args[0], g_at, builder.mul(g_row, INDEX(m))) for m in range(rows)
@@ -282,7 +327,9 @@ def sandwich(matrix: Sequence[Sequence[float]]) -> Any:
     n = len(matrix[0])
 
     @intrinsic
-    def transform(_typing: Any, x: Any, x_at: Any, offsets: Any, y: Any, y_at: Any, step: Any) -> Any:
+    def transform(
+        _typing: Any, x: Any, x_at: Any, offsets: Any, y: Any, y_at: Any, step: Any
+    ) -> Any:
         index = types.int64
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -310,7 +357,9 @@ def interleave(parts: int) -> Any:
     """Make ``y[parts * q + p] = x[p * step + q] + b`` for one vector of each part."""
 
     @intrinsic
-    def weave(_typing: Any, x: Any, x_at: Any, step: Any, b: Any, b_at: Any, y: Any, y_at: Any) -> Any:
+    def weave(
+        _typing: Any, x: Any, x_at: Any, step: Any, b: Any, b_at: Any, y: Any, y_at: Any
+    ) -> Any:
         index = types.int64
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -343,9 +392,7 @@ def deinterleave(parts: int) -> Any:
             x, x_at, y, y_at, step = args
             e = _Emitter(context, builder, sig.args[0].dtype)
             origin, target = e.address(x, sig.args[0], x_at), e.address(y, sig.args[2], y_at)
-            together = e.joined(
-                [e.load(e.at(origin, INDEX(p * e.lanes))) for p in range(parts)]
-            )
+            together = e.joined([e.load(e.at(origin, INDEX(p * e.lanes))) for p in range(parts)])
             for p in range(parts):
                 vector = e.shuffle(together, [parts * q + p for q in range(e.lanes)])
                 e.store(vector, e.at(target, builder.mul(step, INDEX(p))))

@@ -17,13 +17,21 @@ import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.kernels.compiled.outer import multiply_wide
-from tensorgrad.conv.kernels.compiled.tiles import copy, deinterleave, interleave, jit, lanes, sandwich
+from tensorgrad.conv.kernels.compiled.outer import multiply_narrow, multiply_wide
+from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
+from tensorgrad.conv.kernels.compiled.tiles import (
+    copy,
+    deinterleave,
+    interleave,
+    jit,
+    lanes,
+    sandwich,
+)
 from tensorgrad.typing import Array
 
 POINTS = (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(4, 3), Fraction(-4, 3))
 OUT, TAPS, TILE = 4, 3, 6  # sides of a tile of results, of the kernel, of a tile of the input
-CACHE = 600_000  # bytes of the input that are held at a time
+CACHE = 1_000_000  # bytes of the input that are held at a time
 VECTORS = 3  # of tiles that are transformed at a time
 
 Matrix = list[list[float]]
@@ -98,14 +106,31 @@ def take_apart(x, first, low, rows, line, planes, at, distance, pitch, lanes):  
 
 
 @jit
-def put_tiles(products, start, y, image, images, group, first, rows, pitch, whole, b, places, tile, lines, lanes):  # type: ignore[no-untyped-def]
+def put_tiles(
+    products,
+    start,
+    used,
+    y,
+    image,
+    images,
+    group,
+    first,
+    rows,
+    pitch,
+    whole,
+    b,
+    places,
+    tile,
+    lines,
+    lanes,
+):  # type: ignore[no-untyped-def]
     """Transform the products of a block of tiles back, and put them in place, row by row."""
     filters, height, width = y.shape[2:]
     columns = -(-width // OUT)
     block = VECTORS * lanes
     flat = y.reshape(-1)
     for o in range(filters):
-        for v in range(VECTORS):
+        for v in range(used):
             transform_back(products, o * block + v * lanes, places, tile, 0, lanes)
             for i in range(OUT):
                 at = (i * VECTORS + v) * OUT * lanes
@@ -121,26 +146,30 @@ def put_tiles(products, start, y, image, images, group, first, rows, pitch, whol
                 to = (((image + n) * y.shape[1] + group) * filters + o) * height
                 for i in range(min(OUT, height - OUT * (first + t0))):
                     row = to + OUT * (first + t0) + i
-                    copy(flat, row * width + OUT * t1, lines, i * OUT * block + OUT * (q - start), entries)
+                    copy(
+                        flat,
+                        row * width + OUT * t1,
+                        lines,
+                        i * OUT * block + OUT * (q - start),
+                        entries,
+                    )
             q += count
 
 
 @jit
-def convolve(x, u, b, y, tasks, low, rows, pitch, together, lanes):  # type: ignore[no-untyped-def]
+def convolve(
+    x, u, b, y, tasks, low, rows, pitch, together, blocks, lanes, planes, spectra, products
+):  # type: ignore[no-untyped-def]
     """Do tasks (first image, group, first row of tiles).
 
     x (n, g, c, h, w), u (36, g o, c), b (g o,), y (n, g, o, h, w). Tiles are numbered as they lie
     in the planes: the lines of an image one after another, then those of the next.
     """
     channels, filters = x.shape[2], y.shape[2]
-    whole = (rows + 1) * pitch
-    block = VECTORS * lanes
-    blocks = -(-((together - 1) * whole + rows * pitch - 1) // block)
-    distance = max(together * whole, blocks * block) + pitch + 1 + lanes
-    planes = np.zeros(channels * 16 * distance, x.dtype)
+    whole, block = (rows + 1) * pitch, VECTORS * lanes
+    span = (together - 1) * whole + rows * pitch - 1
+    distance = len(planes) // (16 * channels)
     line = np.empty((pitch + lanes) * OUT, x.dtype)
-    spectra = np.empty(36 * channels * block, x.dtype)
-    products = np.empty(36 * filters * block, x.dtype)
     tile = np.empty(16 * lanes, x.dtype)
     lines = np.empty(OUT * OUT * block, x.dtype)
     zero = np.zeros(filters, x.dtype)
@@ -160,39 +189,136 @@ def convolve(x, u, b, y, tasks, low, rows, pitch, together, lanes):  # type: ign
         images = min(together, x.shape[0] - image)
         for n in range(images):
             for c in range(channels):
-                take_apart(x[image + n, group, c], first, low, 4 * rows + 2, line, planes, c * 16 * distance + n * whole, distance, pitch, lanes)
+                take_apart(
+                    x[image + n, group, c],
+                    first,
+                    low,
+                    4 * rows + 2,
+                    line,
+                    planes,
+                    c * 16 * distance + n * whole,
+                    distance,
+                    pitch,
+                    lanes,
+                )
         for index in range(blocks):
             start = index * block
             if start >= images * whole:
                 break
+            used = min(VECTORS, -(-(span - start) // lanes))
             for c in range(channels):
-                for v in range(VECTORS):
+                for v in range(used):
                     at = c * 16 * distance + start + v * lanes
-                    transform_image(planes, at, offsets, spectra, c * block + v * lanes, channels * block)
+                    transform_image(
+                        planes, at, offsets, spectra, c * block + v * lanes, channels * block
+                    )
             for k in range(36):
                 row = (k * x.shape[1] + group) * filters * padded
-                multiply_wide(weights, row, padded, entries, spectra, vectors, k * VECTORS, zero, 0, products, k * filters * block, block, filters)
-            put_tiles(products, start, y, image, images, group, first, rows, pitch, whole, b, places, tile, lines, lanes)
+                at = k * filters * block
+                if used == VECTORS:
+                    multiply_wide(
+                        weights,
+                        row,
+                        padded,
+                        entries,
+                        spectra,
+                        vectors,
+                        k * VECTORS,
+                        zero,
+                        0,
+                        products,
+                        at,
+                        block,
+                        filters,
+                    )
+                else:
+                    multiply_narrow(
+                        weights,
+                        row,
+                        padded,
+                        entries,
+                        spectra,
+                        vectors,
+                        k * VECTORS,
+                        zero,
+                        0,
+                        products,
+                        at,
+                        block,
+                        filters,
+                    )
+            put_tiles(
+                products,
+                start,
+                used,
+                y,
+                image,
+                images,
+                group,
+                first,
+                rows,
+                pitch,
+                whole,
+                b,
+                places,
+                tile,
+                lines,
+                lanes,
+            )
 
 
-def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array) -> Array:
-    """Return x (n, g c, h, w) * w (g o, c, 3, 3) + b as (n, g o, *j), at stride 1, undilated."""
+def _shares(images: int, tiles: int, pitch: int, line: int, lanes: int) -> tuple[int, int]:
+    """Return how many rows of tiles of how many images to do at a time.
+
+    So that what is held of the input, ``line`` bytes for each row, stays in the cache, and the
+    fewest vectors are left partly empty.
+    """
+
+    def vectors(rows: int, together: int) -> float:
+        count = -(-(((together - 1) * (rows + 1) + rows) * pitch - 1) // lanes)
+        return count * -(-tiles // rows) * -(-images // together)
+
+    def fits(rows: int, together: int) -> bool:
+        return (rows + 1) * together * line <= CACHE
+
+    if not fits(tiles, 1):
+        return min(
+            (r for r in range(1, tiles) if r == 1 or fits(r, 1)), key=lambda r: (vectors(r, 1), -r)
+        ), 1
+    most = max(images // threads.get_num_threads(), 1)
+    return tiles, min(
+        (m for m in range(1, most + 1) if m == 1 or fits(tiles, m)),
+        key=lambda m: (vectors(tiles, m), m),
+    )
+
+
+def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
+    """(n, g c, h, w) * (g o, c, 3, 3) + (g o,) -> (n, g o, *j), at stride 1, undilated."""
+    x, w, b = entry_by_entry(x, w, b)
     n, groups = x.shape[0], geometry.groups
     c, o, count = w.shape[1], w.shape[0] // groups, lanes(x.itemsize)
     height, width = geometry.output_sides(x.shape[2:], w.shape[2:])
-    u = np.empty((TILE * TILE, w.shape[0], -(-c // count) * count), x.dtype)
-    cuts = np.linspace(0, w.shape[0], min(4 * threads.get_num_threads(), w.shape[0]) + 1).astype(int)
-    work = n * height * width * w.size // 4
-    threads.run(lambda part: transform_filters(w, u, part[0, 0], part[-1, 1], count), threads.parts(np.stack([cuts[:-1], cuts[1:]], 1), 8 * w.size))
     tiles, pitch = -(-height // OUT), -(-width // OUT) + 1
-    line = c * 16 * pitch * x.itemsize
-    rows = min(max(CACHE // line - 1, 2), tiles)
-    rows = -(-tiles // -(-tiles // rows))  # evenly
-    together = min(max(CACHE // (line * (rows + 1)), 1), n) if rows == tiles else 1
-    together = -(-n // -(-n // together))
+    rows, together = _shares(n, tiles, pitch, c * 16 * pitch * x.itemsize, count)
+    block = VECTORS * count
+    blocks = -(-((together - 1) * (rows + 1) * pitch + rows * pitch - 1) // block)
+    distance = max(together * (rows + 1) * pitch, blocks * block) + pitch + 1 + count
+    shapes = ((c * 16 * distance,), (36 * c * block,), (36 * o * block,))
     y = np.empty((n, groups, o, height, width), x.dtype)
     images = x.reshape(n, groups, c, *x.shape[2:])
     low = np.array([low for low, _ in geometry.padding])
     tasks = np.array(list(product(range(0, n, together), range(groups), range(0, tiles, rows))))
-    threads.run(lambda part: convolve(images, u, b, y, part, low, rows, pitch, together, count), threads.parts(tasks, work))
+    cuts = np.linspace(0, w.shape[0], min(2 * threads.get_num_threads(), w.shape[0]) + 1)
+    ranges = np.stack([cuts[:-1], cuts[1:]], 1).astype(int)
+
+    def work(part: Array) -> None:
+        with threads.scratch(x.dtype, *shapes) as memories:
+            convolve(images, u, b, y, part, low, rows, pitch, together, blocks, count, *memories)
+
+    with threads.scratch(x.dtype, (TILE * TILE, w.shape[0], -(-c // count) * count)) as (u,):
+        threads.run(
+            lambda part: transform_filters(w, u, part[0, 0], part[-1, 1], count),
+            threads.parts(ranges, 8 * w.size),
+        )
+        threads.run(work, threads.parts(tasks, n * height * width * w.size // 4))
     return y.reshape(n, w.shape[0], height, width)
