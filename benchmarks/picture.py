@@ -27,7 +27,7 @@ def draw(outcomes: dict[Layer, dict[str, Outcome]], libraries: Sequence[str], pa
     shown = [name for name in (OURS, *MARKS) if name in libraries and name != base]
     columns = [(dtype, run) for dtype in ("float32", "float64") for run in PASSES]
     with mpl.rc_context(STYLE):
-        figure = Figure((11, 1.5 + 0.19 * len(names)), layout="constrained")
+        figure = Figure((11, 1.2 + 0.19 * len(names)), layout="constrained")
         panels = figure.subplots(1, len(columns), sharey=True)
         for axes, (dtype, run) in zip(panels, columns, strict=True):
             axes.set(title=f"{dtype}, {run}", xscale="log", xlim=LIMITS)
@@ -48,7 +48,7 @@ def draw(outcomes: dict[Layer, dict[str, Outcome]], libraries: Sequence[str], pa
                 if library == OURS:
                     colors = ["tab:green" if value < 1 else "tab:red" for value in values]
                     axes.hlines(rows, 1, values, colors, linewidth=8)
-                else:
+                elif rows:
                     mark, color = MARKS[library]
                     axes.plot(values, rows, mark, color=color, ms=4, label=library, clip_on=False)
         panels[0].set_yticks(range(len(names)), names)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def rows(text: str, heading: str) -> list[list[str]]:
     """Return the cells of the rows below a heading."""
     table = text.split(f"## {heading}\n\n")[1].split("\n\n", maxsplit=1)[0].splitlines()
-    return [line.strip("| ").split(" | ") for line in table[2:]]
+    return [line[2:-2].split(" | ") for line in table[2:]]
 
 
 def test_the_command_prints_and_writes_tables(tmp_path):

@@ -10,9 +10,12 @@ import numpy as np
 from tensorgrad.conv import costs, threads
 from tensorgrad.conv.costs import Problem
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.depthwise import conv_by_depthwise
+from tensorgrad.conv.kernels.fft import conv_by_fft
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases
 from tensorgrad.conv.kernels.taps import conv_by_taps
+from tensorgrad.conv.kernels.winograd import conv_by_winograd
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.typing import Array
 
@@ -81,6 +84,31 @@ def _not_compiled(problem: Problem) -> str | None:
     return None
 
 
+def _not_inexact(problem: Problem) -> str | None:
+    if problem.dtype not in (np.float32, np.float64, np.complex64, np.complex128):
+        return "it computes in float32, float64, complex64 and complex128"
+    return _undilated(problem)
+
+
+def _not_winograd(problem: Problem) -> str | None:
+    small = problem.out if problem.has_few_results else problem.w_shape[2:]
+    if not 1 <= len(small) <= 2 or min(small) < 2 or max(small) > 5:
+        return "it is for kernels, or else results, of 2 to 5 entries along one axis or two"
+    if problem.geometry.groups > 1:
+        return "it is for one group"
+    if set(problem.geometry.stride) != {1}:
+        return "it is for stride 1"
+    if problem.has_few_results and set(problem.geometry.dilation) != {1}:
+        return "it is for dilation 1 where the result is smaller than the kernel"
+    return _not_inexact(problem)
+
+
+def _not_fft(problem: Problem) -> str | None:
+    if {*problem.geometry.stride, *problem.geometry.dilation} != {1}:
+        return "it is for stride 1 and dilation 1"
+    return _not_inexact(problem)
+
+
 ALGORITHMS = {
     algorithm.name: algorithm
     for algorithm in (
@@ -92,7 +120,14 @@ ALGORITHMS = {
             _not_compiled_winograd,
             costs.compiled_winograd,
         ),
-        Algorithm("gemm", "direct", _with_bias(conv_by_gemm), _undilated, lambda _: 1e3),
+        Algorithm("gemm", "direct", _with_bias(conv_by_gemm), _undilated, costs.gemm),
+        Algorithm(
+            "depthwise", "direct", _with_bias(conv_by_depthwise), _undilated, costs.depthwise
+        ),
+        Algorithm(
+            "winograd", "winograd", _with_bias(conv_by_winograd), _not_winograd, costs.winograd
+        ),
+        Algorithm("fft", "fft", _with_bias(conv_by_fft), _not_fft, costs.fft),
         Algorithm("taps", "direct", _with_bias(conv_by_taps), _undilated, lambda _: 2e3),
     )
 }

@@ -3,13 +3,15 @@
 The rates are those of one thread; `choose` compares estimates, so that only their ratios matter.
 """
 
-from math import prod
+from math import log2, prod
 from typing import NamedTuple
 
 import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.fft import best_side as fft_side
+from tensorgrad.conv.kernels.winograd import points_for as winograd_points
 from tensorgrad.typing import Shape
 
 
@@ -32,6 +34,17 @@ class Problem(NamedTuple):
         return self.x_shape[0] * prod(self.out) * prod(self.w_shape)
 
     @property
+    def channels(self) -> tuple[int, int, int]:
+        """The number of groups, and of the input and the output channels of each."""
+        groups = self.geometry.groups
+        return groups, self.w_shape[1], self.w_shape[0] // groups
+
+    @property
+    def has_few_results(self) -> bool:
+        """Whether the result is smaller than the kernel, as in the gradient by a kernel."""
+        return prod(self.out) < prod(self.w_shape[2:])
+
+    @property
     def is_dilated(self) -> bool:
         """Whether there are zeros between the entries of the input."""
         return max(self.geometry.input_dilation, default=1) > 1
@@ -42,6 +55,18 @@ COMPILED = {4: 110e9, 8: 55e9}
 # seconds to transform an entry of a channel's tile, and a pair of channels' 3x3 kernel, by bytes
 TILES = {4: 5e-9, 8: 10e-9}
 KERNELS = {4: 20e-9, 8: 40e-9}
+# The same of BLAS, for matrices of more than a few rows, and of sums of products of vectors.
+PRODUCTS = {4: 55e9, 8: 27e9}
+DOTS = {4: 16e9, 8: 9e9}
+# seconds to copy a byte into a block, and to begin with the next row
+COPY = 0.03e-9
+ROW = 3e-9
+# seconds to transform an entry by Fourier, for each factor of two of their number
+FOURIER = 0.3e-9
+# seconds to multiply a pair of transformed entries
+COMPLEX = 0.7e-9
+# seconds to call one of NumPy's functions
+CALL = 1.5e-6
 
 
 def compiled(problem: Problem) -> float:
@@ -62,3 +87,105 @@ def compiled_winograd(problem: Problem) -> float:
     products = tiles * 36 * c * o / COMPILED[size]
     transforms = tiles * (c + o) * TILES[size] + c * o * KERNELS[size]
     return groups * (products + transforms) / threads.get_num_threads()
+
+
+def _of_reals(problem: Problem) -> tuple[int, int]:
+    """Return the bytes of a real number, and how many multiplications of them make one."""
+    is_complex = problem.dtype.kind == "c"
+    return problem.dtype.itemsize // (1 + is_complex), 4 if is_complex else 1
+
+
+def _products(problem: Problem, rows: float, others: float, columns: float) -> float:
+    """Multiply matrices of a few rows and many columns, or the other way round."""
+    size, each = _of_reals(problem)
+    wasted = (1 + 4 / max(rows, 1)) * (1 + 4 / max(columns, 1))
+    return each * rows * others * columns * wasted / PRODUCTS.get(size, 1e9)
+
+
+def _copies(problem: Problem, entries: float, row: int) -> float:
+    return entries * (problem.dtype.itemsize * COPY + ROW / max(row, 1))
+
+
+def gemm(problem: Problem) -> float:
+    """Patches, and products of matrices with them."""
+    (groups, c, o), (n, *_), out = problem.channels, problem.x_shape, problem.out
+    kernel = problem.w_shape[2:]
+    entries = n * groups * c * prod(kernel) * prod(out)
+    if problem.has_few_results:
+        row = kernel[-1]
+        products = groups * _products(problem, o, c * prod(kernel), n * prod(out))
+        whole = prod(out) == 1 and {*problem.geometry.dilation} == {1}
+    else:
+        row = out[-1] if out else 1
+        products = n * groups * _products(problem, o, c * prod(kernel), prod(out))
+        whole = prod(kernel) == 1 and {*problem.geometry.stride} == {1}
+    copies = 0 if whole else _copies(problem, entries, row)
+    calls = 15 * CALL * (1 + entries * problem.dtype.itemsize / (1 << 19))
+    return (products + copies + calls) / threads.get_num_threads()
+
+
+def winograd(problem: Problem) -> float:
+    """Tiles, products of matrices at each point, and the transformations."""
+    (_, c, o), (n, *_), out = problem.channels, problem.x_shape, problem.out
+    kernel = problem.w_shape[2:]
+    if problem.has_few_results:
+        n, c, out, kernel = c, n, kernel, out  # the kernel is tiled, the results are few
+    p = winograd_points(kernel, out)
+    steps = [p + 1 - r for r in kernel]
+    points = p ** len(kernel)
+    grid = [-(-j // m) for j, m in zip(out, steps, strict=True)]
+    tiles = n * prod(grid)
+    rows, columns = (c, o) if problem.has_few_results else (o, tiles)
+    products = points * _products(problem, rows, tiles * c * o / (rows * columns), columns)
+    transforms = (
+        tiles
+        * (
+            c * _products(problem, points, points, 1 << 10)
+            + o * _products(problem, prod(steps), points, 1 << 10)
+        )
+        / (1 << 10)
+    )
+    transforms += c * o * _products(problem, prod(kernel), points, 1 << 10) / (1 << 10)
+    copies = _copies(problem, tiles * (c * points + o * prod(steps)), grid[-1])
+    copies += _copies(problem, c * o * points, 1 << 10 if problem.has_few_results else 3)
+    held = tiles * c * points * problem.dtype.itemsize
+    calls = 60 * CALL * (1 + held / (1 << 19))
+    return (products + transforms + copies + calls) / threads.get_num_threads()
+
+
+def fft(problem: Problem) -> float:
+    """Transforms of tiles, and products of transforms."""
+    (groups, c, o), (n, *_), out = problem.channels, problem.x_shape, problem.out
+    kernel = problem.w_shape[2:]
+    sides = [fft_side(j, k) for j, k in zip(out, kernel, strict=True)]
+    tiles = prod(
+        -(-max(j, k) // (side - min(j, k) + 1))
+        for j, k, side in zip(out, kernel, sides, strict=True)
+    )
+    size = prod(sides)
+    held = size * c * problem.dtype.itemsize / (1 << 21)
+    again = max(min(held, 1) * o, 1)  # inputs are transformed again for other filters
+    results = n * o * groups * (1 if problem.has_few_results else tiles)
+    transforms = n * c * groups * tiles * again + o * c * groups * tiles + results
+    products = n * groups * o * c * tiles * size * COMPLEX
+    seconds = transforms * size * log2(size + 1) * FOURIER + products
+    calls = 20 * CALL * n * tiles * max(groups * o * held, 1)
+    return (seconds + calls) / threads.get_num_threads()
+
+
+def depthwise(problem: Problem) -> float:
+    """Vectors of rows, times single numbers or each other."""
+    (groups, c, o), (n, *_), out = problem.channels, problem.x_shape, problem.out
+    kernel, size = problem.w_shape[2:], problem.dtype.itemsize
+    dots = problem.multiplications / DOTS.get(_of_reals(problem)[0], 1e9)
+    few, many = prod(kernel), prod(out)
+    held = groups * c * few * many * size / (1 << 20)
+    images = n
+    if problem.has_few_results:
+        few, many = many, few
+        held, images = groups * (n + o) * many * size / (1 << 20), c
+        copies = 0.0
+    else:
+        copies = _copies(problem, n * groups * c * few * many, many)
+    calls = (few + 12) * CALL * images * max(held, 1)
+    return (dots + copies + calls) / threads.get_num_threads()

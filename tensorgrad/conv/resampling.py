@@ -76,7 +76,7 @@ def _new_sides(
 
 def _nearest(entries: int, new: int, step: Step) -> Array:
     """Return which entry each new one repeats: floor(j * step)."""
-    over, under = step
+    over, under = step if entries != new else (1, 1)
     places = np.floor(np.arange(new) * over / under).astype(int)
     return np.minimum(places, entries - 1)
 
@@ -146,7 +146,7 @@ def _by_entries(
         found = []
         for j, m, o, (over, under) in zip(new, sides, out, steps, strict=True):
             if mode == "nearest":
-                found.append([(min(math.floor(j * over / under), m - 1), 1.0)])
+                found.append([(j if m == o else min(math.floor(j * over / under), m - 1), 1.0)])
                 continue
             p = (
                 j * (m - 1) / max(o - 1, 1)
@@ -182,7 +182,8 @@ def interpolate(
     x : (N, C, \*I), or (N, \*I, C) with channels last
     size, scale_factor
         Either the new spatial sides, or what to multiply the sides by, rounded down; one for all
-        axes, or one for each. A factor is also what the places are computed with.
+        axes, or one for each. A factor is also what the places are computed with; but the same side
+        stays as it is.
     mode
         "nearest" repeats the entry ``floor(j side / m)``. "linear" draws straight lines between the
         centers of entries, along one axis after the other, and is constant beyond the outermost;
@@ -245,7 +246,7 @@ def interpolate(
     if x.dtype.kind in "iub":
         x = x.astype(float)
     for axis, (i, o, step) in enumerate(zip(sides, out, steps, strict=True), -n):
-        if i != o:  # the same size is the same image, whatever the factor
+        if i != o:
             x = _lines(x, axis, _positions(i, o, step, align_corners))
     return restored(x, layout, n)
 

@@ -1,5 +1,6 @@
 """The compiled kernels against a sum over taps: exactly, for any memory, thread and process."""
 
+import faulthandler
 import mmap
 import os
 import signal
@@ -7,15 +8,16 @@ import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from ctypes import CDLL, c_char, c_int, c_size_t, c_void_p, get_errno, addressof
-from itertools import product
+from ctypes import CDLL, addressof, c_char, c_size_t, c_void_p
+from functools import partial
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import given, settings, strategies as st
 from loops import quarters
+from numpy.lib.stride_tricks import as_strided
 
 import tensorgrad as tg
 from tensorgrad.conv import threads
@@ -24,7 +26,7 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 
 pytest.importorskip("numba", reason="the numba extra is not installed")
 
-from tensorgrad.conv.kernels.compiled import inner, outer, run  # noqa: E402
+from tensorgrad.conv.kernels.compiled import inner, outer, run
 
 
 class Member(NamedTuple):
@@ -113,7 +115,7 @@ FORMS = st.sampled_from(
 
 @contextmanager
 def settings_of(kind=None, cache=None, positions=None, workers=1):
-    """Convolve with one kind of vectors, in small blocks, and on so many threads whatever it costs."""
+    """Convolve with one kind of vectors, in small blocks, on so many threads at any cost."""
     before = tg.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         if kind is not None:
@@ -141,7 +143,11 @@ BLOCKS = st.none() | st.tuples(st.sampled_from([1, 500, 5000, 50000]), st.sample
 
 
 def sizes(blocks, workers):
-    return {} if blocks is None else dict(zip(("cache", "positions"), blocks), workers=workers)
+    return (
+        {}
+        if blocks is None
+        else dict(zip(("cache", "positions"), blocks, strict=True), workers=workers)
+    )
 
 
 def is_exactly(y, expected):
@@ -156,3 +162,174 @@ def test_every_kind_is_the_definition(member, form_of_x, form_of_w, blocks, work
     for kind in member.kinds():
         with settings_of(kind, **sizes(blocks, workers)):
             assert is_exactly(run.conv_compiled(x, w, member.geometry, member.b), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_large_one(dtype):
+    # blocks, chunks and tasks as they are for real
+    rng = np.random.default_rng(0)
+    x, w = quarters(rng, 3, 40, 70, 61).astype(dtype), quarters(rng, 45, 40, 3, 3).astype(dtype)
+    b = quarters(rng, 45).astype(dtype)
+    member = Member(x, w, b, Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1))
+    assert is_exactly(run.conv_compiled(*member[:2], member.geometry, b), member.expected())
+    gradient = Member(
+        quarters(rng, 7, 3, 70, 61).astype(dtype),
+        quarters(rng, 45, 3, 70, 61).astype(dtype),
+        None,
+        Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1),
+    )
+    for kind in gradient.kinds():
+        with settings_of(kind):
+            y = run.conv_compiled(gradient.x, gradient.w, gradient.geometry, None)
+            assert is_exactly(y, gradient.expected())
+
+
+@settings(max_examples=40)
+@given(members(), BLOCKS)
+def test_rounding_is_the_same_for_any_number_of_threads(member, blocks):
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=a.shape).astype(a.dtype) for a in (member.x, member.w))
+    for kind in member.kinds():
+        results = []
+        for workers in (1, 2, 3, 3):
+            with settings_of(kind, *(blocks or (5000, 99)), workers=workers):
+                results.append(run.conv_compiled(x, w, member.geometry, member.b))
+        assert all(is_exactly(y, results[0]) for y in results)
+
+
+@settings(max_examples=150)
+@given(members(most=20), BLOCKS, st.sampled_from([np.nan, np.inf, -np.inf]), st.data())
+def test_what_is_not_finite_goes_where_it_is_met(member, blocks, value, data):
+    # Zeros between the entries of a dilated input are not multiplied: then it may be in x only.
+    undilated = max(member.geometry.input_dilation) == 1
+    spoilt = data.draw(st.sampled_from([member.x, member.w] if undilated else [member.x]))
+    spoilt[tuple(data.draw(st.integers(0, side - 1)) for side in spoilt.shape)] = value
+    with np.errstate(invalid="ignore"):
+        expected = member.expected()
+    for kind in member.kinds():
+        with settings_of(kind, **sizes(blocks, 2)):
+            y = run.conv_compiled(member.x, member.w, member.geometry, member.b)
+        assert is_exactly(y, expected)
+
+
+# ---- memory, processes, threads -----------------------------------------------------------------
+
+
+def in_a_child(work):
+    """Do it in a forked process, and return its exit code: negative for a signal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # there are threads: that is the test
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.alarm(120)  # ends what waits for a thread that is not there
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def guarded(shape, dtype, at_end=True):
+    """Return an array that ends, or begins, where the next page of memory must not be touched."""
+    page, size = mmap.PAGESIZE, int(np.prod(shape)) * np.dtype(dtype).itemsize
+    middle = -(-size // page) * page
+    memory = mmap.mmap(-1, page + middle + page)
+    start = addressof(c_char.from_buffer(memory))
+    for guard in (start, start + page + middle):
+        assert CDLL(None).mprotect(c_void_p(guard), c_size_t(page), 0) == 0
+    return np.ndarray(shape, dtype, memory, page + (middle - size) * at_end)
+
+
+def guarded_copy(a, at_end):
+    copy = guarded(a.shape, a.dtype, at_end)
+    copy[...] = a
+    return copy
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@needs_fork
+def test_the_guard_ends_who_touches_it():
+    def read(at_end, place):
+        faulthandler.disable()
+        row = guarded((15,), "f4", at_end)
+        as_strided(row[place:], (2,), (4,)).sum()
+        as_strided(row[place:], (2,), (-4,)).sum()
+
+    assert in_a_child(lambda: read(True, 13)) == 0
+    assert in_a_child(lambda: read(True, 14)) == -signal.SIGSEGV
+    assert in_a_child(lambda: read(False, 1)) == 0
+    assert in_a_child(lambda: read(False, 0)) == -signal.SIGSEGV
+
+
+@needs_fork
+def test_no_memory_beyond_the_arrays_is_touched():
+    @settings(max_examples=80, database=None)
+    @given(members(most=20), st.booleans(), BLOCKS)
+    def guard(member, at_end, blocks):
+        expected = member.expected()
+        x, w = guarded_copy(member.x, at_end), guarded_copy(member.w, at_end)
+        b = None if member.b is None else guarded_copy(member.b, at_end)
+        for kind in member.kinds():
+            with settings_of(kind, **sizes(blocks, 1)), pytest.MonkeyPatch.context() as patch:
+                run.conv_compiled(x, w, member.geometry, b)  # compiles, with NumPy as it is
+                for module in (run, inner):
+                    patch.setattr(module, "np", SimpleNamespace(**vars(np)))
+                    for name in ("empty", "zeros"):
+                        patch.setattr(module.np, name, partial(guarded, at_end=at_end))
+                y = run.conv_compiled(x, w, member.geometry, b)
+            assert is_exactly(y, expected)
+
+    assert in_a_child(guard) == 0
+
+
+@needs_fork
+@pytest.mark.parametrize("kind", [False, True])
+def test_a_forked_process_convolves(kind):
+    rng = np.random.default_rng(0)
+    x, w = quarters(rng, 8, 3, 9, 9), quarters(rng, 4, 3, 3, 3)
+    member = Member(x, w, None, Geometry((1, 1), ((1, 1),) * 2, (1, 1), (1, 1), 1))
+
+    def convolve():
+        assert is_exactly(run.conv_compiled(x, w, member.geometry, None), member.expected())
+
+    with settings_of(kind, 500, 20, workers=3):
+        convolve()  # the threads of the pool do not come along
+        assert in_a_child(convolve) == 0
+        convolve()
+
+
+@settings(max_examples=20)
+@given(st.lists(members(), min_size=2, max_size=4), BLOCKS)
+def test_several_threads_convolve_at_a_time(drawn, blocks):
+    everything = 4 * [(m, m.expected()) for m in drawn]
+
+    def is_right(case):
+        member, expected = case
+        return is_exactly(run.conv_compiled(*member[:2], member.geometry, member.b), expected)
+
+    for kind in (None, False):
+        with settings_of(kind, **sizes(blocks, 2)), ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(is_right, everything))
+
+
+@pytest.mark.parametrize("dtype", ["c16", "c8", "i8", "f2", "g", ">f4", ">f8"])
+@pytest.mark.parametrize("shapes", [((2, 1, 3, 4, 5), (3, 1, 1, 2, 3)), ((0, 2, 4), (3, 2, 2))])
+def test_what_it_does_not_do_others_do(dtype, shapes):
+    rng = np.random.default_rng(0)
+    x, w = (np.round(4 * quarters(rng, *shape)).astype(dtype) for shape in shapes)
+    y = tg.conv(x, w, algorithm="compiled")
+    assert y.dtype == np.result_type(x, w)
+    assert np.array_equal(y, tg.conv(x, w, algorithm="taps"))
+
+
+def test_four_axes_are_too_many():
+    rng = np.random.default_rng(0)
+    x, w = quarters(rng, 2, 2, 3, 4, 3, 4), quarters(rng, 3, 2, 2, 1, 3, 2)
+    y = tg.conv(x, w, algorithm="compiled")
+    assert np.array_equal(y, tg.conv(x, w, algorithm="taps"))

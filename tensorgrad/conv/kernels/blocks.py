@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import product
 from math import prod
 
-import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tensorgrad.typing import Array, Shape
@@ -95,6 +94,7 @@ def cut_out(x: Array, starts: Shape, padded: Array) -> Array:
 def windows(x: Array, offsets: Shape, offset_steps: Shape, counts: Shape, steps: Shape) -> Array:
     """Return a view of shape (..., *offsets, *counts): x at offset * its step + count * its step.
 
+    >>> import numpy as np
     >>> windows(np.arange(7), (2,), (1,), (3,), (2,))
     array([[0, 2, 4],
            [1, 3, 5]])

@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.kernels.blocks import Box, boxes, cut_out, lengths, pieces, reach
+from tensorgrad.conv.kernels.blocks import Box, cut_out, lengths, pieces, reach
 from tensorgrad.typing import Array, Shape
 
 _BLOCK = 1 << 21  # bytes of transformed kernels that a task holds

@@ -74,13 +74,12 @@ def _by_results(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
             x.dtype, (*lead, *sides), (0,) if direct else (*lead, *kernel, *met)
         ) as (padded, patches):
             block = cut_out(block, starts, padded)
-            if direct:
-                patches = block
-            else:
+            if not direct:
                 np.copyto(patches, windows(block, kernel, dilation, met, stride))
+            columns = block if direct else patches
             np.matmul(
                 matrix[band, part],
-                patches.reshape(*lead[:2], matrix.shape[2], -1),
+                columns.reshape(*lead[:2], matrix.shape[2], -1),
                 out=y[image, band, part, flat(area, out)],
             )
 
@@ -126,13 +125,12 @@ def _by_terms(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
                 (0,) if step == 0 else result.shape,
             ) as (padded, patches, summand):
                 block = cut_out(block, starts, padded)
-                if direct:
-                    patches = block.swapaxes(0, 1)
-                else:
+                if not direct:
                     view = windows(block, out, stride, met, dilation)  # (n, g, c, *j, *k)
                     np.copyto(patches, np.moveaxis(view, (0, 2), (1, 2 + len(out))))
+                columns = block.swapaxes(0, 1) if direct else patches
                 rows = w[(band, slice(None), channel, *area)].reshape(*result.shape[:2], -1)
-                columns = patches.reshape(len(rows), result.shape[2], -1).swapaxes(1, 2)
+                columns = columns.reshape(len(rows), result.shape[2], -1).swapaxes(1, 2)
                 if step == 0:
                     np.matmul(rows, columns, out=result)
                 else:

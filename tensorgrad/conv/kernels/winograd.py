@@ -54,7 +54,7 @@ def _values(p: int, size: int) -> Array:
 
 def conv_by_winograd(x: Array, w: Array, geometry: Geometry) -> Array:
     """(n, c, *i) * (o, c, *k) -> (n, o, *j) for arrays of NumPy, undilated, stride 1, one group."""
-    _, padding, ones, dilation, _ = geometry
+    _, padding, _, dilation, _ = geometry
     dtype = np.result_type(x, w)
     out = geometry.output_sides(x.shape[2:], w.shape[2:])
     if not (x.size and w.size):
@@ -82,7 +82,7 @@ def conv_by_winograd(x: Array, w: Array, geometry: Geometry) -> Array:
     return y
 
 
-def _points(taps: Shape, out: Shape) -> int:
+def points_for(taps: Shape, out: Shape) -> int:
     """Return the number of points that needs the fewest multiplications."""
 
     def multiplications(p: int) -> int:
@@ -108,7 +108,7 @@ def _transform(
 
 def _by_results(x: Array, w: Array, out: Shape, lows: Shape) -> Array:
     (n, c, *_), (o, _, *taps) = x.shape, w.shape
-    p = _points(tuple(taps), out)
+    p = points_for(tuple(taps), out)
     m = tuple(p + 1 - r for r in taps)
     at_results, at_taps, at_tile = _matrices(p, tuple(taps), x.dtype)
     grid = tuple(-(-j // step) for j, step in zip(out, m, strict=True))
@@ -176,7 +176,7 @@ def _by_results(x: Array, w: Array, out: Shape, lows: Shape) -> Array:
 def _by_terms(x: Array, w: Array, out: Shape, lows: Shape) -> Array:
     # x (n, c, *i), the large kernel w (o, c, *k), in tiles of m entries, and out of r
     (n, c, *_), (o, _, *kernel) = x.shape, w.shape
-    p = _points(out, tuple(kernel))
+    p = points_for(out, tuple(kernel))
     m = tuple(p + 1 - r for r in out)
     at_terms, at_out, at_tile = _matrices(p, out, x.dtype)
     grid = tuple(-(-k // step) for k, step in zip(kernel, m, strict=True))

@@ -8,7 +8,7 @@ once: the n-th tap is the n-th entry of every window, a strided slice.
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from tensorgrad.conv.layouts import is_channels_last, layouts
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Array, Draw, Shape
 
-# Places along an axis, in ascending order: as a range, where they are equally far apart.
-Places = range | Array
+# Places along an axis, in ascending order: as a slice, where they are equally far apart.
+Places: TypeAlias = slice | Array
 
 
 class Taps(NamedTuple):
@@ -33,9 +33,6 @@ class Taps(NamedTuple):
     windows: int
     met: tuple[tuple[Places, Places], ...]
 
-    def __repr__(self) -> str:
-        return f"<{self.windows} windows onto {self.entries} entries>"
-
     @property
     def transposed(self) -> "Taps":
         """The same with entries and windows exchanged."""
@@ -45,21 +42,14 @@ class Taps(NamedTuple):
         """Yield for each tap two indices: of windows, and of what they meet, along a last axis."""
         rest = (slice(None),) * (-1 - axis)
         for windows, entries in self.met:
-            yield (..., _index(windows), *rest), (..., _index(entries), *rest)
-
-
-def _index(places: Places) -> Any:
-    if isinstance(places, range):
-        return slice(places.start, places.stop, places.step)
-    return places
+            yield (..., windows, *rest), (..., entries, *rest)
 
 
 def _places(numbers: Array) -> Places:
     steps = np.diff(numbers)
-    if steps.size == 0:
-        return range(int(numbers[0]), int(numbers[0]) + 1)
-    if np.all(steps == steps[0]):
-        return range(int(numbers[0]), int(numbers[-1]) + 1, int(steps[0]))
+    step = int(steps[0]) if steps.size else 1
+    if np.all(steps == step):
+        return slice(int(numbers[0]), int(numbers[-1]) + 1, step)
     return numbers
 
 
@@ -93,8 +83,8 @@ def _regular_taps(entries: int, windows: int, k: int, s: int, d: int, low: int) 
 def adaptive_taps(entries: int, windows: int) -> Taps:
     """Return the taps of windows that cut an axis into nearly equal parts, overlapping by one.
 
-    >>> adaptive_taps(5, 3)
-    <3 windows onto 5 entries>
+    >>> adaptive_taps(4, 2).met
+    ((slice(0, 2, 1), slice(0, 3, 2)), (slice(0, 2, 1), slice(1, 4, 2)))
     """
     return taps(entries, *adaptive_windows(entries, windows))
 
@@ -123,13 +113,10 @@ class Windows(NamedTuple):
     @property
     def taps(self) -> tuple[Taps, ...]:
         """What they meet along each axis."""
+        lows = (low for low, _ in self.pads)
         return tuple(
-            _regular_taps(i, o, k, s, d, low)
-            for i, o, k, s, d, (low, _) in zip(
-                self.sides, self.out, self.kernel, self.stride, self.dilation, self.pads,
-                strict=True,
-            )
-        )  # fmt: skip
+            map(_regular_taps, self.sides, self.out, self.kernel, self.stride, self.dilation, lows)
+        )
 
     def counts(self, *, padding: bool) -> tuple[Array, ...]:
         """Return how many entries each window meets along each axis, with those of the padding.
@@ -249,8 +236,9 @@ def met_by_windows(taps: Sequence[Taps]) -> Iterator[tuple[Shape, list[Shape]]]:
     for along in taps:
         table: dict[int, list[int]] = {}
         for windows, entries in along.met:
-            for window, entry in zip(windows, entries, strict=True):
-                table.setdefault(int(window), []).append(int(entry))
+            pairs = (np.arange(along.windows)[windows], np.arange(along.entries)[entries])
+            for window, entry in zip(*map(np.ndarray.tolist, pairs), strict=True):
+                table.setdefault(window, []).append(entry)
         tables.append(table)
     for window in product(*tables):
         rows = (table[i] for table, i in zip(tables, window, strict=True))

@@ -15,7 +15,7 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import Axis, Planes, fill_planes, make_planes
-from tensorgrad.conv.kernels.compiled.tiles import copy, inner_tile, jit, lanes
+from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, inner_tile, jit, lanes
 from tensorgrad.typing import Array, Shape
 
 POSITIONS = 2048  # of all images that an inner product goes through at a time
@@ -26,7 +26,7 @@ tile_1x6, tile_1x3, tile_1x1 = (inner_tile(1, columns) for columns in (6, 3, 1))
 
 
 @jit
-def _products(g, g_row, g_image, x, x_image, offsets, images, count, y, y_at, y_row, rows):  # type: ignore[no-untyped-def]
+def _products(g, g_row, g_image, x, x_image, offsets, images, count, y, y_at, y_row, rows):
     """Add to y (rows, columns) the inner products of the rows of g with runs of x."""
     columns = len(offsets)
     n = 0
@@ -35,7 +35,7 @@ def _products(g, g_row, g_image, x, x_image, offsets, images, count, y, y_at, y_
         m = 0
         while m < rows:
             at, to = m * g_row, y_at + m * y_row + n
-            if rows - m >= 4:
+            if MANY_REGISTERS and rows - m >= 4:
                 if width == 6:
                     tile_4x6(
                         g,
@@ -223,7 +223,7 @@ def plan(kernel: Shape, geometry: Geometry, out: Shape, images: int) -> Plan:
 
 
 @jit
-def _fill_lines(w, first, last, lines, at, length, n1, n2):  # type: ignore[no-untyped-def]
+def _fill_lines(w, first, last, lines, at, length, n1, n2):
     """Lay rows of w (k0, k1, k2) out as in a plane with sides (.., n1, n2), zeros between them."""
     _, k1, k2 = w.shape
     s0, s1, s2 = w.strides[0] // w.itemsize, w.strides[1] // w.itemsize, w.strides[2] // w.itemsize
@@ -241,7 +241,7 @@ def _fill_lines(w, first, last, lines, at, length, n1, n2):  # type: ignore[no-u
 @jit
 def correlate(
     x, w, y, tasks, shape, table, lows, steps, starts, rows, vectors, lanes, memory, held
-):  # type: ignore[no-untyped-def]
+):
     """Do tasks (group, first and last + 1 of the images, of the rows of w): add to y.
 
     x (n, g, c, i0, i1, i2), w (g, o, c, k0, k1, k2), y (g, o, n, j) contiguous and zero; ``memory``

@@ -14,7 +14,7 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import Axis, Planes, fill_planes, make_planes
-from tensorgrad.conv.kernels.compiled.tiles import copy, jit, lanes, outer_tile
+from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, jit, lanes, outer_tile
 from tensorgrad.typing import Array, Shape
 
 CACHE = 400_000  # bytes of planes that are held at a time, for the second level of cache
@@ -26,12 +26,12 @@ tile_4x6, tile_3x6, tile_2x6, tile_1x6 = (outer_tile(rows, 6) for rows in (4, 3,
 
 
 @jit
-def multiply_wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+def multiply_wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, three vectors each."""
     o = 0
     while o < count:
         weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
-        if count - o >= 8:
+        if MANY_REGISTERS and count - o >= 8:
             tile_8x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
             o += 8
         elif count - o >= 4:
@@ -46,12 +46,12 @@ def multiply_wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row,
 
 
 @jit
-def multiply_narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+def multiply_narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, two vectors each."""
     o = 0
     while o < count:
         weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
-        if count - o >= 8:
+        if MANY_REGISTERS and count - o >= 8:
             tile_8x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
             o += 8
         elif count - o >= 4:
@@ -66,18 +66,18 @@ def multiply_narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_ro
 
 
 @jit
-def multiply_long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):  # type: ignore[no-untyped-def]
+def multiply_long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, six vectors each: better for few rows."""
     o = 0
     while o < count:
         weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
-        if count - o >= 4:
+        if MANY_REGISTERS and count - o >= 4:
             tile_4x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
             o += 4
-        elif count - o == 3:
+        elif MANY_REGISTERS and count - o == 3:
             tile_3x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
             o += 3
-        elif count - o == 2:
+        elif count - o >= 2:
             tile_2x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
             o += 2
         else:
@@ -125,14 +125,14 @@ def plan(
     n = lanes(itemsize)
     places, lines = _vectors(planes.shape[1:], (rows, *out[1:]), n)
     vectors = len(places)
-    lines = [((i, *line), i * vectors * n + lane) for i in range(together) for line, lane in lines]
+    of_all = [(i, *line, i * vectors * n + lane) for i in range(together) for line, lane in lines]
     places = [i * channels * planes.size + place for i in range(together) for place in places]
     # six vectors where there are few filters, else three, or two if less remains
     width = 6 if filters < 8 else min((3, 2), key=lambda w: -(-len(places) // w) * w)
     block = n * width
     blocks = -(-len(places) // width)
     runs: list[list[tuple[int, ...]]] = [[] for _ in range(blocks)]
-    for (image, r, i), lane in lines:  # a line may go on from block to block
+    for image, r, i, lane in of_all:  # a line may go on from block to block
         for index in range(lane // block, (lane + out[2] - 1) // block + 1):
             first, last = max(lane, index * block), min(lane + out[2], (index + 1) * block)
             at = r * y_strides[0] + i * y_strides[1] + (first - lane) * y_strides[2]
@@ -166,7 +166,7 @@ def _vectors(
 
 
 @jit
-def convolve(  # type: ignore[no-untyped-def]
+def convolve(
     x, w, b, y, origin, strides, tasks, shape, table, lows, steps, starts, places, runs, begins,
     together, left, width, lanes, memory,
 ):  # fmt: skip

@@ -49,7 +49,7 @@ class Axis(NamedTuple):
     low: int
     step: int
     starts: tuple[int, ...]
-    count: int  # of positions that a run reads
+    length: int  # positions that a run reads
 
     @property
     def phases(self) -> tuple[int, ...]:
@@ -80,7 +80,7 @@ class Planes(NamedTuple):
 def make_planes(axes: Sequence[Axis], rows: int) -> Planes:
     """Lay out planes for runs of so many rows, that is positions along the first axis."""
     phases = list(product(*(axis.phases for axis in axes)))
-    counts = (rows, *(axis.count for axis in axes[1:]))
+    counts = (rows, *(axis.length for axis in axes[1:]))
     sides = tuple(count + axis.reach for count, axis in zip(counts, axes, strict=True))
     size = int(np.prod(sides))
     number = {phase: i for i, phase in enumerate(phases)}
@@ -99,7 +99,7 @@ def make_planes(axes: Sequence[Axis], rows: int) -> Planes:
 
 
 @jit
-def fill_planes(x, table, lows, steps, first, planes):  # type: ignore[no-untyped-def]
+def fill_planes(x, table, lows, steps, first, planes):
     """Fill the planes (p, r0, r1, r2) of one channel x (i0, i1, i2), from row ``first`` on."""
     count, n0, n1, n2 = planes.shape
     i0, i1, i2 = x.shape

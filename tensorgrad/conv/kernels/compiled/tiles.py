@@ -16,6 +16,9 @@ INDEX = ir.IntType(64)
 _features = binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx2") else 16
 
+# AVX-512 has 32, enough for tiles of 24 vectors; others make do with 12
+MANY_REGISTERS = VECTOR_BYTES == 64
+
 
 def lanes(itemsize: int) -> int:
     """Return how many entries a vector has."""
@@ -403,20 +406,25 @@ def deinterleave(parts: int) -> Any:
     return part
 
 
-@intrinsic
-def copy(_typing: Any, to: Any, to_at: Any, source: Any, source_at: Any, count: Any) -> Any:
-    """Copy entries that lie side by side; places count from the first entry of an array."""
-    index = types.int64
+def _copy() -> Any:
+    """Make ``to[to_at:][:count] = source[source_at:][:count]``, of entries in memory order."""
 
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        to, to_at, source, source_at, count = args
-        e = _Emitter(context, builder, sig.args[0].dtype)
-        target = e.address(to, sig.args[0], to_at)
-        origin = e.address(source, sig.args[2], source_at)
-        cgutils.raw_memcpy(builder, target, origin, count, INDEX(e.itemsize))
-        return context.get_dummy_value()
+    @intrinsic
+    def copy(_typing: Any, to: Any, to_at: Any, source: Any, source_at: Any, count: Any) -> Any:
+        index = types.int64
 
-    return types.void(to, index, source, index, index), emit
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            to, to_at, source, source_at, count = args
+            e = _Emitter(context, builder, sig.args[0].dtype)
+            target = e.address(to, sig.args[0], to_at)
+            origin = e.address(source, sig.args[2], source_at)
+            cgutils.raw_memcpy(builder, target, origin, count, INDEX(e.itemsize))
+            return context.get_dummy_value()
+
+        return types.void(to, index, source, index, index), emit
+
+    return copy
 
 
+copy = _copy()
 jit = numba.njit(nogil=True, cache=True, error_model="numpy")

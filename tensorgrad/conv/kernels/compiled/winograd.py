@@ -55,7 +55,8 @@ def matrices() -> tuple[Matrix, Matrix, Matrix]:
     kernel = [[p**i / v for i in range(TAPS)] for p, v in zip(POINTS, values, strict=True)]
     kernel.append([Fraction(i == TAPS - 1) for i in range(TAPS)])
     image = [[*cs, Fraction(0)] for cs in scales] + [coefficients(list(POINTS))]
-    return tuple([[float(e) for e in row] for row in m] for m in (back, kernel, image))
+    a, g, b = ([[float(e) for e in row] for row in m] for m in (back, kernel, image))
+    return a, g, b
 
 
 _back, _kernel, _image = matrices()
@@ -64,7 +65,7 @@ weave, part = interleave(OUT), deinterleave(OUT)
 
 
 @jit
-def transform_filters(w, u, begin, end, lanes):  # type: ignore[no-untyped-def]
+def transform_filters(w, u, begin, end, lanes):
     """Transform some of the filters w (o, c, 3, 3) to u (36, o, c), c filled up with zeros."""
     count, channels = w.shape[:2]
     padded = u.shape[2]
@@ -81,7 +82,7 @@ def transform_filters(w, u, begin, end, lanes):  # type: ignore[no-untyped-def]
 
 
 @jit
-def take_apart(x, first, low, rows, line, planes, at, distance, pitch, lanes):  # type: ignore[no-untyped-def]
+def take_apart(x, first, low, rows, line, planes, at, distance, pitch, lanes):
     """Put entry (4 a + i, 4 b + j) of a padded image x (h, w) into plane (i, j), at (a, b).
 
     From row 4 * first on. Planes are ``distance`` apart, their lines ``pitch``; ``line`` is for a
@@ -123,7 +124,7 @@ def put_tiles(
     tile,
     lines,
     lanes,
-):  # type: ignore[no-untyped-def]
+):
     """Transform the products of a block of tiles back, and put them in place, row by row."""
     filters, height, width = y.shape[2:]
     columns = -(-width // OUT)
@@ -159,7 +160,7 @@ def put_tiles(
 @jit
 def convolve(
     x, u, b, y, tasks, low, rows, pitch, together, blocks, lanes, planes, spectra, products
-):  # type: ignore[no-untyped-def]
+):
     """Do tasks (first image, group, first row of tiles).
 
     x (n, g, c, h, w), u (36, g o, c), b (g o,), y (n, g, o, h, w). Tiles are numbered as they lie
