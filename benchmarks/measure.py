@@ -107,7 +107,7 @@ def _time_once(run: Run, budget: float) -> tuple[float, bool]:
     return min(seconds), share > DISTURBANCE
 
 
-def _time(case: Case, name: str, budget: float) -> tuple[float, bool]:
+def seconds_of(run: Run, budget: float) -> tuple[float, bool]:
     """Return the seconds of the fastest run that the budget allows, and whether it was disturbed.
 
     Another process on one of the cores does not slow all libraries alike: one whose threads wait
@@ -115,11 +115,15 @@ def _time(case: Case, name: str, budget: float) -> tuple[float, bool]:
     So neither ratios nor medians are safe, and a disturbed measurement is made again.
     """
     for _ in range(ATTEMPTS):
-        seconds, disturbed = _time_once(_runs(case)[name], budget)
+        seconds, disturbed = _time_once(run, budget)
         _come_to_rest()
         if not disturbed:
             break
     return seconds, disturbed
+
+
+def _time(case: Case, name: str, budget: float) -> tuple[float, bool]:
+    return seconds_of(_runs(case)[name], budget)
 
 
 def _resident(field: str) -> int:

@@ -40,6 +40,7 @@ from tensorgrad.conv import (
     conv_transpose2d as conv_transpose2d,
     conv_transpose3d as conv_transpose3d,
     conv_transpose_output_size as conv_transpose_output_size,
+    explain_conv as explain_conv,
     get_num_threads as get_num_threads,
     global_avg_pool as global_avg_pool,
     global_max_pool as global_max_pool,

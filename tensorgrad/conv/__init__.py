@@ -1,5 +1,6 @@
 """Convolution: sizes, the primitive, its kernels, and the public functions."""
 
+from tensorgrad.conv.explain import explain_conv as explain_conv
 from tensorgrad.conv.functional import (
     conv as conv,
     conv1d as conv1d,

@@ -10,10 +10,10 @@ import numpy as np
 from tensorgrad.conv import costs, threads
 from tensorgrad.conv.costs import Problem
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.kernels.depthwise import conv_by_depthwise
 from tensorgrad.conv.kernels.fft import conv_by_fft
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases
+from tensorgrad.conv.kernels.rows import conv_by_rows
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.kernels.winograd import conv_by_winograd
 from tensorgrad.errors import UnsupportedError, explain
@@ -121,9 +121,7 @@ ALGORITHMS = {
             costs.compiled_winograd,
         ),
         Algorithm("gemm", "direct", _with_bias(conv_by_gemm), _undilated, costs.gemm),
-        Algorithm(
-            "depthwise", "direct", _with_bias(conv_by_depthwise), _undilated, costs.depthwise
-        ),
+        Algorithm("rows", "direct", _with_bias(conv_by_rows), _undilated, costs.rows),
         Algorithm(
             "winograd", "winograd", _with_bias(conv_by_winograd), _not_winograd, costs.winograd
         ),

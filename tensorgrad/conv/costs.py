@@ -173,19 +173,24 @@ def fft(problem: Problem) -> float:
     return (seconds + calls) / threads.get_num_threads()
 
 
-def depthwise(problem: Problem) -> float:
-    """Vectors of rows, times single numbers or each other."""
+def rows(problem: Problem) -> float:
+    """Rows end to end, gathered or moved by shifts, and products of them."""
     (groups, c, o), (n, *_), out = problem.channels, problem.x_shape, problem.out
     kernel, size = problem.w_shape[2:], problem.dtype.itemsize
-    dots = problem.multiplications / DOTS.get(_of_reals(problem)[0], 1e9)
-    few, many = prod(kernel), prod(out)
-    held = groups * c * few * many * size / (1 << 20)
-    images = n
+    real, each = _of_reals(problem)
+    products = each * problem.multiplications / DOTS.get(real, 1e9)
     if problem.has_few_results:
-        few, many = many, few
-        held, images = groups * (n + o) * many * size / (1 << 20), c
-        copies = 0.0
+        a, b = (n, o) if n < o else (o, n)
+        others = groups * c * prod(kernel) * prod(out)
+        copies = _copies(problem, groups * c * prod(kernel) * (n + o), kernel[-1])
+        steps = c * max(groups * (n + o) * prod(kernel) * size / (1 << 20), min(n, 4))
+        calls = (2 * prod(out) + 12) * CALL * steps
     else:
-        copies = _copies(problem, n * groups * c * few * many, many)
-    calls = (few + 12) * CALL * images * max(held, 1)
-    return (dots + copies + calls) / threads.get_num_threads()
+        shifted = 2 * o <= c and set(problem.geometry.stride) == {1}
+        a, b = (c, o * prod(kernel)) if shifted else (o, c * prod(kernel))
+        others = n * groups * prod(out)
+        moved = n * groups * prod(out) * prod(kernel) * (2 * o if shifted else c)
+        copies = _copies(problem, moved + n * groups * c * prod(out), prod(out))
+        calls = (prod(kernel) + 12) * CALL * (1 + moved * size / (1 << 20))
+    products = min(products, _products(problem, a, others, b))
+    return (products + copies + calls) / threads.get_num_threads()

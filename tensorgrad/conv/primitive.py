@@ -89,7 +89,7 @@ def transposed_pads(
     )
 
 
-def _wrt_input(
+def wrt_input(
     g: Array,
     w: Array,
     x_shape: Shape,
@@ -114,7 +114,7 @@ def _wrt_input(
     )
 
 
-def _wrt_kernel(
+def wrt_kernel(
     g: Array,
     x: Array,
     w_shape: Shape,
@@ -195,7 +195,7 @@ def _reference(x: Array, w: Array, *, algorithm: str, **params: Any) -> Array:  
     return conv_by_taps(x, w, Geometry(**params))
 
 
-conv = bilinear(_conv, _wrt_input, _wrt_kernel, samples=draw_conv, reference=_reference)
+conv = bilinear(_conv, wrt_input, wrt_kernel, samples=draw_conv, reference=_reference)
 
 
 def _wrt_bias(g: Array) -> Array:
@@ -213,8 +213,8 @@ def _draw_biased(draw: Draw) -> Case:
 conv_bias = general(
     _conv_bias,
     (
-        lambda g, w, x_shape, **params: _wrt_input(g, w, x_shape, **params),
-        lambda g, x, w_shape, **params: _wrt_kernel(g, x, w_shape, **params),
+        lambda g, w, x_shape, **params: wrt_input(g, w, x_shape, **params),
+        lambda g, x, w_shape, **params: wrt_kernel(g, x, w_shape, **params),
         lambda g: _wrt_bias(g),
     ),
     (

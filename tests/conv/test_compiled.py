@@ -26,7 +26,7 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 
 pytest.importorskip("numba", reason="the numba extra is not installed")
 
-from tensorgrad.conv.kernels.compiled import inner, outer, run
+from tensorgrad.conv.kernels.compiled import inner, outer, run, winograd
 
 
 class Member(NamedTuple):
@@ -197,6 +197,47 @@ def test_rounding_is_the_same_for_any_number_of_threads(member, blocks):
         assert all(is_exactly(y, results[0]) for y in results)
 
 
+@st.composite
+def members_of_winograd(draw):
+    """Draw a convolution with kernels of 3x3 at stride 1, undilated."""
+    groups, c = draw(st.sampled_from([1, 1, 2])), draw(st.integers(1, 20))
+    images, o = draw(st.integers(1, 9)), draw(st.integers(1, 20))
+    pads = tuple((draw(st.integers(-2, 4)), draw(st.integers(-2, 4))) for _ in range(2))
+    results = [draw(st.integers(1, 7) | st.integers(1, 40)) for _ in pads]
+    sides = [max(j + 2 - sum(p), 1) for j, p in zip(results, pads, strict=True)]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dtype = draw(st.sampled_from(["f4", "f8"]))
+    x = quarters(rng, images, groups * c, *sides).astype(dtype)
+    w = quarters(rng, groups * o, c, 3, 3).astype(dtype)
+    b = quarters(rng, groups * o).astype(dtype) if draw(st.booleans()) else None
+    return Member(x, w, b, Geometry((1, 1), pads, (1, 1), (1, 1), groups))
+
+
+CACHES = st.sampled_from([1, 5000, 100_000, winograd.CACHE])
+
+
+def is_nearly(y, expected):
+    most = 1 + abs(expected).max(initial=0)
+    error = abs(y - expected).max(initial=0) / most
+    return y.dtype == expected.dtype and error <= {4: 1e-5, 8: 1e-14}[y.itemsize]
+
+
+@given(members_of_winograd(), FORMS, FORMS, CACHES, st.integers(1, 3))
+def test_winograd_is_close_to_the_definition(member, form_of_x, form_of_w, cache, workers):
+    expected = member.expected()
+    x, w = form_of_x(member.x), form_of_w(member.w)
+    results = []
+    for number in (workers, 1, workers):
+        with (
+            settings_of(cache=5000, positions=99, workers=number),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(winograd, "CACHE", cache)
+            results.append(winograd.conv_winograd(x, w, member.geometry, member.b))
+    assert is_nearly(results[0], expected)
+    assert all(is_exactly(y, results[0]) for y in results)
+
+
 @settings(max_examples=150)
 @given(members(most=20), BLOCKS, st.sampled_from([np.nan, np.inf, -np.inf]), st.data())
 def test_what_is_not_finite_goes_where_it_is_met(member, blocks, value, data):
@@ -267,6 +308,26 @@ def test_the_guard_ends_who_touches_it():
     assert in_a_child(lambda: read(False, 0)) == -signal.SIGSEGV
 
 
+@contextmanager
+def guarded_memory(at_end):
+    """Guard what the kernels return, and what is lent to them, which holds no numbers."""
+
+    @contextmanager
+    def scratch(dtype, *shapes):
+        lent = [guarded(shape, dtype, at_end) for shape in shapes]
+        for array in lent:
+            array.fill(np.nan)
+        yield lent
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "scratch", scratch)
+        for module in (run, inner, winograd):
+            patch.setattr(module, "np", SimpleNamespace(**vars(np)))
+            for name in ("empty", "zeros"):
+                patch.setattr(module.np, name, partial(guarded, at_end=at_end))
+        yield
+
+
 @needs_fork
 def test_no_memory_beyond_the_arrays_is_touched():
     @settings(max_examples=80, database=None)
@@ -276,14 +337,29 @@ def test_no_memory_beyond_the_arrays_is_touched():
         x, w = guarded_copy(member.x, at_end), guarded_copy(member.w, at_end)
         b = None if member.b is None else guarded_copy(member.b, at_end)
         for kind in member.kinds():
-            with settings_of(kind, **sizes(blocks, 1)), pytest.MonkeyPatch.context() as patch:
+            with settings_of(kind, **sizes(blocks, 1)):
                 run.conv_compiled(x, w, member.geometry, b)  # compiles, with NumPy as it is
-                for module in (run, inner):
-                    patch.setattr(module, "np", SimpleNamespace(**vars(np)))
-                    for name in ("empty", "zeros"):
-                        patch.setattr(module.np, name, partial(guarded, at_end=at_end))
-                y = run.conv_compiled(x, w, member.geometry, b)
+                with guarded_memory(at_end):
+                    y = run.conv_compiled(x, w, member.geometry, b)
             assert is_exactly(y, expected)
+
+    assert in_a_child(guard) == 0
+
+
+@needs_fork
+def test_nor_by_winograd():
+    @settings(max_examples=40, database=None)
+    @given(members_of_winograd(), st.booleans(), CACHES)
+    def guard(member, at_end, cache):
+        expected = member.expected()
+        x, w = guarded_copy(member.x, at_end), guarded_copy(member.w, at_end)
+        b = None if member.b is None else guarded_copy(member.b, at_end)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(winograd, "CACHE", cache)
+            winograd.conv_winograd(x, w, member.geometry, b)
+            with guarded_memory(at_end):
+                y = winograd.conv_winograd(x, w, member.geometry, b)
+        assert is_nearly(y, expected)
 
     assert in_a_child(guard) == 0
 

@@ -17,6 +17,15 @@ NUMBERED = {
 LAYOUTS = [("NCW", "NWC"), ("NCHW", "NHWC"), ("NCDHW", "NDHWC")]
 
 
+@pytest.fixture(scope="module", name="torch")
+def torch_with_one_thread():
+    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several wait for each other longer than they compute
+    yield torch
+    torch.set_num_threads(threads)
+
+
 def naive_windows(sides, kernel_size, stride, padding, dilation, ceil_mode):
     """For each window in order: the places it meets, and how many there are with the padding."""
     out = []
@@ -130,9 +139,8 @@ def test_maxima_and_averages_are_their_definitions(case):
                 np.testing.assert_allclose(y, expected, rtol=1e-14)
 
 
-def torch_pair(ours, theirs, x, rng, order=2):
+def assert_as_torch(torch, ours, theirs, x, rng):
     """Assert that values and derivatives, to the second order, are those of PyTorch."""
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
     leaf = torch.tensor(x, requires_grad=True)
     y = theirs(leaf)
     g = rng.integers(-4, 5, tuple(y.shape)) / 4
@@ -155,8 +163,7 @@ def torch_options(options):
 
 
 @given(poolings(symmetric=True))
-def test_max_pooling_is_that_of_torch(case):
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+def test_max_pooling_is_that_of_torch(torch, case):
     x, options, rng = case
     if 0 in x.shape:
         return
@@ -167,7 +174,8 @@ def test_max_pooling_is_that_of_torch(case):
     ]
     if any(2 * low > span for (low, _), span in zip(options["padding"], spans, strict=True)):
         return
-    torch_pair(
+    assert_as_torch(
+        torch,
         lambda x: tg.max_pool(x, **options),
         lambda x: theirs(x, **torch_options(options)),
         x,
@@ -180,8 +188,7 @@ def test_max_pooling_is_that_of_torch(case):
 
 
 @given(poolings(symmetric=True, dilated=False), st.booleans(), st.sampled_from([1, 2, 3, 2.5]))
-def test_average_and_lp_pooling_are_those_of_torch(case, flag, p):
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+def test_average_and_lp_pooling_are_those_of_torch(torch, case, flag, p):
     x, options, rng = case
     # which asks that kernels fit into the input without its padding
     if not len(x) or any(np.array(x.shape[2:]) < options["kernel_size"]):
@@ -191,7 +198,8 @@ def test_average_and_lp_pooling_are_those_of_torch(case, flag, p):
     more = {"count_include_pad": flag}
     if p == 3 and n > 1:
         more["divisor_override"] = 5
-    torch_pair(
+    assert_as_torch(
+        torch,
         lambda x: NUMBERED["avg_pool"][n - 1](x, **options, **more),
         lambda x: theirs(x, **torch_options(options), **more),
         x,
@@ -202,7 +210,8 @@ def test_average_and_lp_pooling_are_those_of_torch(case, flag, p):
     if n == 1:
         powers |= {"kernel_size": powers["kernel_size"][0], "stride": powers["stride"][0]}
     theirs = getattr(torch.nn.functional, f"lp_pool{n}d")
-    torch_pair(
+    assert_as_torch(
+        torch,
         lambda x: NUMBERED["lp_pool"][n - 1](x, norm_type=p, **powers),
         lambda x: theirs(x, p, **powers),
         1 + x / x.size,
@@ -211,8 +220,7 @@ def test_average_and_lp_pooling_are_those_of_torch(case, flag, p):
 
 
 @given(st.data())
-def test_adaptive_pooling_is_that_of_torch(data):
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+def test_adaptive_pooling_is_that_of_torch(torch, data):
     n = data.draw(st.integers(1, 3))
     side = st.integers(1, 7)
     sides = tuple(data.draw(side) for _ in range(n))
@@ -223,7 +231,8 @@ def test_adaptive_pooling_is_that_of_torch(data):
     for kind in ("adaptive_avg_pool", "adaptive_max_pool"):
         theirs = getattr(torch.nn.functional, f"{kind}{n}d")
         ours = NUMBERED[kind][n - 1]
-        torch_pair(
+        assert_as_torch(
+            torch,
             lambda x, ours=ours: ours(x, output_size=sizes),
             lambda x, theirs=theirs: theirs(x, asked),
             x,
@@ -239,8 +248,7 @@ def test_adaptive_pooling_is_that_of_torch(data):
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
-def test_ceil_mode_makes_as_many_windows_as_torch(k, stride):
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+def test_ceil_mode_makes_as_many_windows_as_torch(torch, k, stride):
     for side in range(1, 12):
         for pad in range(k // 2 + 1):
             try:
@@ -304,8 +312,7 @@ def test_an_infinite_cotangent_stays_where_it_belongs():
     assert pullback(np.array([[[np.inf, 1.0]]]))[0].tolist() == [[[0.0, np.inf, 1.0, 0.0]]]
 
 
-def test_indices_of_nan_are_those_of_torch():
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+def test_indices_of_nan_are_those_of_torch(torch):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 3, (3, 2, 6, 7)).astype(float)
     x[rng.random(x.shape) < 0.2] = np.nan
@@ -349,8 +356,7 @@ def test_unpooling_puts_entries_back_and_is_linear(case):
     assert np.array_equal(read, y)
 
 
-def test_unpooling_to_the_plainest_size_is_that_of_torch():
-    torch = pytest.importorskip("torch", reason="the bench extra is not installed")
+def test_unpooling_to_the_plainest_size_is_that_of_torch(torch):
     x = np.random.default_rng(0).normal(size=(2, 3, 7, 8))
     options = {"kernel_size": (3, 2), "stride": (3, 2), "padding": (1, 0)}
     y, indices = tg.max_pool2d(x, **options, return_indices=True)

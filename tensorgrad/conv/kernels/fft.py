@@ -15,6 +15,7 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.blocks import Box, cut_out, lengths, pieces, reach
+from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.typing import Array, Shape
 
 _BLOCK = 1 << 21  # bytes of transformed kernels that a task holds
@@ -25,6 +26,7 @@ _OTHER_STEPS = 10
 
 def conv_by_fft(x: Array, w: Array, geometry: Geometry) -> Array:
     """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j) for arrays of NumPy, undilated, at stride 1."""
+    given = x, w, geometry
     _, padding, _, _, groups = geometry
     dtype = np.result_type(x, w)
     out = geometry.output_sides(x.shape[2:], w.shape[2:])
@@ -60,7 +62,7 @@ def conv_by_fft(x: Array, w: Array, geometry: Geometry) -> Array:
             total: Array = 0
             for part in parts:
                 # The windows end where the part does, and are as long as the longest one.
-                ends = [low + k - p.stop for low, k, p in zip(lows, spans, part, strict=True)]
+                ends = tuple(low + k - p.stop for low, k, p in zip(lows, spans, part, strict=True))
                 starts, met = reach(area, ones, ends, spans)
                 block = x[image, band]
                 with threads.scratch(dtype, (*block.shape[:2], *met)) as (padded,):
@@ -71,7 +73,7 @@ def conv_by_fft(x: Array, w: Array, geometry: Geometry) -> Array:
                 else:
                     total = total + np.einsum("gc...,goc...->go...", tiles, factor)
             y[(image, band, outs, *area)] = _transform_back(
-                total, sides, [k - 1 for k in spans], lengths(area), dtype.kind == "f"
+                total, sides, tuple(k - 1 for k in spans), lengths(area), dtype.kind == "f"
             )
 
     held = prod(sides) * c * dtype.itemsize
@@ -79,8 +81,10 @@ def conv_by_fft(x: Array, w: Array, geometry: Geometry) -> Array:
     outs = pieces(o, _BLOCK // held)
     places = list(product(range(n), areas))
     spread = pieces(len(places), -(-len(places) * len(bands) * len(outs) // _TASKS))
-    threads.run(convolve, [(b, o, places[s]) for b, o, s in product(bands, outs, spread)])
-    return y.reshape(n, groups * o, *out)
+    with np.errstate(all="ignore"):
+        threads.run(convolve, [(b, o, places[s]) for b, o, s in product(bands, outs, spread)])
+    # An infinity spreads over its tile; directly, it meets fewer results.
+    return y.reshape(n, groups * o, *out) if np.isfinite(y).all() else conv_by_gemm(*given)
 
 
 @cache

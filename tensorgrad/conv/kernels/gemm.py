@@ -51,7 +51,7 @@ def conv_by_gemm(x: Array, w: Array, geometry: Geometry) -> Array:
 def _by_results(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
     stride, padding, _, dilation, groups = geometry
     n, (_, o, _, *kernel) = len(x), w.shape
-    lows, spans = [low for low, _ in padding], list(map(dilated, kernel, dilation))
+    lows, spans = tuple(low for low, _ in padding), tuple(map(dilated, kernel, dilation))
     direct = prod(kernel) == 1 and set(stride) == {1}
     y = np.empty((n, groups, o, prod(out)), x.dtype)
     matrix = np.ascontiguousarray(w.reshape(groups, o, -1))  # (g, o, c k)
@@ -90,16 +90,16 @@ def _by_results(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
 def _by_terms(x: Array, w: Array, out: Shape, geometry: Geometry) -> Array:
     stride, padding, _, dilation, groups = geometry
     (n, _, c, *_), (_, o, _, *kernel) = x.shape, w.shape
-    lows, spans = [low for low, _ in padding], list(map(dilated, out, stride))
+    lows, spans = tuple(low for low, _ in padding), tuple(map(dilated, out, stride))
     results = prod(out)
     direct = results == 1 and set(dilation) == {1}
 
     # a block: some entries of the kernel in some channels, times some images in some groups
+    most = _BLOCK // x.itemsize // results
     areas = list(boxes(tuple(kernel), _TERMS))
     terms = prod(lengths(areas[0]))
-    channels = pieces(c, _TERMS // terms)
-    terms *= channels[0].stop
-    most = _BLOCK // x.itemsize // (terms * results)
+    channels = pieces(c, max(_TERMS, most // n) // terms)
+    most //= terms * channels[0].stop
     images = pieces(n, most)
     bands = pieces(groups, most // n)
     steps = list(product(channels, areas))

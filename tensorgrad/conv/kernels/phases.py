@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.typing import Array
+from tensorgrad.typing import Array, Shape
 
 
 class Phase(NamedTuple):
@@ -45,25 +45,31 @@ def phases(i: int, k: int, o: int, s: int, low: int, a: int, d: int) -> Iterator
         )
 
 
+def divided(
+    sides: Shape, kernel: Shape, geometry: Geometry
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], Geometry]]:
+    """Yield the phases along all axes: their results, their taps, and what convolves with them."""
+    stride, padding, input_dilation, dilation, groups = geometry
+    out = geometry.output_sides(sides, kernel)
+    lows = [low for low, _ in padding]
+    axes = zip(sides, kernel, out, stride, lows, input_dilation, dilation, strict=True)
+    for phase in product(*(phases(*axis) for axis in axes)):
+        undilated = Geometry(
+            stride=tuple(p.stride for p in phase),
+            padding=tuple(p.pads for p in phase),
+            input_dilation=(1,) * len(phase),
+            dilation=tuple(p.dilation for p in phase),
+            groups=groups,
+        )
+        yield tuple(p.results for p in phase), tuple(p.taps for p in phase), undilated
+
+
 def conv_by_phases(
     convolve: Callable[[Array, Array, Geometry], Array], x: Array, w: Array, geometry: Geometry
 ) -> Array:
     """(n, g c, *i) * (g o, c, *k) -> (n, g o, *j), phase by phase with an undilated convolution."""
-    stride, padding, input_dilation, dilation, groups = geometry
     out = geometry.output_sides(x.shape[2:], w.shape[2:])
-    lows = [low for low, _ in padding]
-    axes = zip(x.shape[2:], w.shape[2:], out, stride, lows, input_dilation, dilation, strict=True)
     y = np.zeros((x.shape[0], w.shape[0], *out), np.result_type(x, w))
-    for phase in product(*(phases(*axis) for axis in axes)):
-        y[(..., *(p.results for p in phase))] = convolve(
-            x,
-            w[(..., *(p.taps for p in phase))],
-            Geometry(
-                stride=tuple(p.stride for p in phase),
-                padding=tuple(p.pads for p in phase),
-                input_dilation=(1,) * len(phase),
-                dilation=tuple(p.dilation for p in phase),
-                groups=groups,
-            ),
-        )
+    for results, taps, undilated in divided(x.shape[2:], w.shape[2:], geometry):
+        y[(..., *results)] = convolve(x, w[(..., *taps)], undilated)
     return y

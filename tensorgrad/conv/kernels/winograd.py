@@ -24,12 +24,14 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.blocks import Box, boxes, cut_out, lengths, pieces, reach, windows
+from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.typing import Array, Shape
 
 # The points beside infinity: where they are 0, 1, -1, ... matters for rounding. Measured.
 _POINTS = {4: (0.0, 1.0, -1.0), 6: (0.0, 0.75, -0.75, 1.5, -1.5)}
 _TRANSFORMED = 1 << 22  # bytes of tiles that are transformed before they are multiplied
 _BLOCK = 1 << 19  # bytes of what one task transforms
+_PARTS = 8  # the products at all points are cut into about so many tasks
 
 
 @cache
@@ -40,7 +42,8 @@ def _matrices(p: int, taps: Shape, dtype: np.dtype) -> tuple[Array, Array, Array
     of V_r inversely.
     """
     inverse = np.linalg.inv(_values(p, p)).T
-    scale = np.append(inverse[:-1, p - 2], 1)[:, None]  # the factors of Lagrange's polynomials
+    # the factors of Lagrange's polynomials
+    scale: Array = np.append(inverse[:-1, p - 2], 1)[:, None]
     axes = [(_values(p, p + 1 - r), _values(p, r) * scale, inverse / scale) for r in taps]
     u, v, d = (reduce(np.kron, factors).astype(dtype) for factors in zip(*axes, strict=True))
     return u, v, d
@@ -54,31 +57,31 @@ def _values(p: int, size: int) -> Array:
 
 def conv_by_winograd(x: Array, w: Array, geometry: Geometry) -> Array:
     """(n, c, *i) * (o, c, *k) -> (n, o, *j) for arrays of NumPy, undilated, stride 1, one group."""
-    _, padding, _, dilation, _ = geometry
     dtype = np.result_type(x, w)
     out = geometry.output_sides(x.shape[2:], w.shape[2:])
     if not (x.size and w.size):
         return np.zeros((x.shape[0], w.shape[0], *out), dtype)
-    x, w = x.astype(dtype, copy=False), w.astype(dtype, copy=False)
-    lows = tuple(low for low, _ in padding)
+    lows = tuple(low for low, _ in geometry.padding)
+    with np.errstate(all="ignore"):
+        y = _convolve(
+            x.astype(dtype, copy=False), w.astype(dtype, copy=False), out, lows, geometry.dilation
+        )
+    # An infinity spreads over its tile; directly, it meets fewer results.
+    return y if np.isfinite(y).all() else conv_by_gemm(x, w, geometry)
+
+
+def _convolve(x: Array, w: Array, out: Shape, lows: Shape, dilation: Shape) -> Array:
     if set(dilation) == {1}:
         by = _by_results if prod(out) >= prod(w.shape[2:]) else _by_terms
         return by(x, w, out, lows)
-    y = np.empty((x.shape[0], w.shape[0], *out), dtype)
+    y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
     for phase in product(*map(range, map(min, dilation, out))):
         # every d-th result meets every d-th entry, as if there was no dilation
-        firsts = [(a - low) % d for a, low, d in zip(phase, lows, dilation, strict=True)]
-        every = tuple(slice(a, None, d) for a, d in zip(phase, dilation, strict=True))
-        part = y[(..., *every)]
-        part[...] = _by_results(
-            x[(..., *(slice(a, None, d) for a, d in zip(firsts, dilation, strict=True)))],
-            w,
-            part.shape[2:],
-            tuple(
-                (first - a + low) // d
-                for first, a, low, d in zip(firsts, phase, lows, dilation, strict=True)
-            ),
-        )
+        results = y[(..., *(slice(a, None, d) for a, d in zip(phase, dilation, strict=True)))]
+        places = [a - low for a, low in zip(phase, lows, strict=True)]
+        entries = x[(..., *(slice(p % d, None, d) for p, d in zip(places, dilation, strict=True)))]
+        crops = tuple(-(p // d) for p, d in zip(places, dilation, strict=True))
+        results[...] = _by_results(entries, w, results.shape[2:], crops)
     return y
 
 
@@ -92,16 +95,14 @@ def points_for(taps: Shape, out: Shape) -> int:
 
 
 def _transform(
-    matrix: Array, x: Array, starts: Shape, size: int, step: Shape, counts: Shape, result: Array
+    matrix: Array, x: Array, starts: Shape, tile: Shape, step: Shape, counts: Shape, result: Array
 ) -> None:
-    """Multiply a matrix with tiles: (p, size) (size, c n t) -> (p, c, n t)."""
+    """Multiply a matrix with the tiles of x: (p, tile) (tile, c n t) -> (p, c, n t)."""
     n, c = x.shape[:2]
-    tile = (size,) * len(step) if isinstance(size, int) else size
-    sides = [(t - 1) * s + e for t, s, e in zip(counts, step, tile, strict=True)]
     ones = (1,) * len(step)
+    sides = tuple((t - 1) * s + e for t, s, e in zip(counts, step, tile, strict=True))
     with threads.scratch(x.dtype, (n, c, *sides), (*tile, c, n, *counts)) as (padded, tiles):
-        block = cut_out(x, starts, padded)
-        view = windows(block, tile, ones, counts, step)  # (n, c, *tile, *t)
+        view = windows(cut_out(x, starts, padded), tile, ones, counts, step)  # (n, c, *tile, *t)
         np.copyto(tiles, np.moveaxis(view, (0, 1), (len(tile) + 1, len(tile))))
         np.matmul(matrix, tiles.reshape(prod(tile), -1), out=result.reshape(len(result), -1))
 
@@ -126,7 +127,8 @@ def _by_results(x: Array, w: Array, out: Shape, lows: Shape) -> Array:
         starts, _ = reach(area, m, lows, m)
 
         def transform(part: slice) -> None:
-            _transform(at_tile, x[image, part], starts, p, m, met, transformed[:, part])
+            block = x[image, part]
+            _transform(at_tile, block, starts, (p,) * len(m), m, met, transformed[:, part])
 
         def multiply(part: slice) -> None:
             size = part.stop - part.start
@@ -174,58 +176,55 @@ def _by_results(x: Array, w: Array, out: Shape, lows: Shape) -> Array:
 
 
 def _by_terms(x: Array, w: Array, out: Shape, lows: Shape) -> Array:
-    # x (n, c, *i), the large kernel w (o, c, *k), in tiles of m entries, and out of r
+    # the large kernel is cut into tiles of m entries, each of which makes r results
     (n, c, *_), (o, _, *kernel) = x.shape, w.shape
     p = points_for(out, tuple(kernel))
     m = tuple(p + 1 - r for r in out)
     at_terms, at_out, at_tile = _matrices(p, out, x.dtype)
     grid = tuple(-(-k // step) for k, step in zip(kernel, m, strict=True))
-    count = len(at_tile)
-    most = 2 * _TRANSFORMED // (x.itemsize * count * (n + o))
+    count, nowhere = len(at_tile), (0,) * len(m)
     x, w = x.swapaxes(0, 1), w.swapaxes(0, 1)  # (c, n, *i), (c, o, *k)
-    products = np.empty((count, o, n), x.dtype)
-    steps = list(product(pieces(c, most // prod(grid)), boxes(grid, most)))
+    products = np.zeros((count, o, n), x.dtype)
 
-    for number, (channel, area) in enumerate(steps):
+    def add_products(channel: slice, area: Box) -> None:
+        """Add those of the tiles of some channels: (p, o, c t) (p, c t, n) -> (p, o, n)."""
         met = lengths(area)
         tiles = (channel.stop - channel.start) * prod(met)
+        with threads.scratch(x.dtype, (count, n, tiles), (count, o, tiles)) as (of_x, of_w):
 
-        def transform(task: tuple[bool, slice]) -> None:
-            of_x, part = task
-            if of_x:
-                starts, _ = reach(area, m, lows, m)
-                _transform(at_tile, x[channel, part], starts, p, m, met, tiles_of_x[:, part])
-            else:
-                starts, _ = reach(area, m, (0,) * len(m), m)
-                _transform(at_terms, w[channel, part], starts, m, m, met, tiles_of_w[:, part])
+            def transform(task: tuple[Array, slice]) -> None:
+                result, part = task
+                if result is of_x:
+                    block, starts = x[channel, part], reach(area, m, lows, m)[0]
+                    _transform(at_tile, block, starts, (p,) * len(m), m, met, of_x[:, part])
+                else:
+                    block, starts = w[channel, part], reach(area, m, nowhere, m)[0]
+                    _transform(at_terms, block, starts, m, m, met, of_w[:, part])
 
-        def multiply(part: slice) -> None:
-            factors = tiles_of_w[part], tiles_of_x[part].swapaxes(1, 2)
-            if number == 0:
-                np.matmul(*factors, out=products[part])
-            else:
-                with threads.scratch(x.dtype, products[part].shape) as (summand,):
-                    products[part] += np.matmul(*factors, out=summand)
+            def multiply(part: slice) -> None:
+                total = products[part]
+                with threads.scratch(x.dtype, total.shape) as (summand,):
+                    total += np.matmul(of_w[part], of_x[part].swapaxes(1, 2), out=summand)
 
-        with threads.scratch(x.dtype, (count, n, tiles), (count, o, tiles)) as (
-            tiles_of_x,
-            tiles_of_w,
-        ):
             most = _BLOCK // (x.itemsize * count * tiles)
             threads.run(
-                transform,
-                [(True, part) for part in pieces(n, most)]
-                + [(False, part) for part in pieces(o, most)],
+                transform, [(a, part) for a in (of_x, of_w) for part in pieces(a.shape[1], most)]
             )
-            threads.run(multiply, pieces(count, max(count // 8, 1)))
+            threads.run(multiply, pieces(count, count // _PARTS))
 
-    y = np.empty((prod(out), o, n), x.dtype)
+    most = 2 * _TRANSFORMED // (x.itemsize * count * (n + o))
+    for channel, area in product(pieces(c, most // prod(grid)), boxes(grid, most)):
+        add_products(channel, area)
+
+    # in memory as the gradient by the kernel wants it: (o, n, *j)
+    y = np.empty((o, n, prod(out)), x.dtype)
 
     def collect(part: slice) -> None:
-        with threads.scratch(x.dtype, (count, part.stop - part.start, n)) as (block,):
+        size = part.stop - part.start
+        with threads.scratch(x.dtype, (count, size, n), (prod(out), size, n)) as (block, results):
             np.copyto(block, products[:, part])
-            np.matmul(at_out.T, block.reshape(count, -1), out=y[:, part].reshape(prod(out), -1))
+            np.matmul(at_out.T, block.reshape(count, -1), out=results.reshape(prod(out), -1))
+            y[part] = np.moveaxis(results, 0, -1)
 
-    threads.run(collect, pieces(o, 1 + (1 << 16) // (count * n)))
-    # in memory as the gradient by the kernel wants it: (o, n, *j)
-    return np.moveaxis(np.ascontiguousarray(y.transpose(1, 2, 0)).reshape(o, n, *out), 0, 1)
+    threads.run(collect, pieces(o, _BLOCK // (x.itemsize * count * n)))
+    return np.moveaxis(y.reshape(o, n, *out), 0, 1)

@@ -4,7 +4,6 @@ Results are computed for runs of positions that go on from row to row of a plane
 the rows: a few are computed in vain, and no vector is left partly empty at the end of each row.
 """
 
-from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.kernels.compiled.planes import Axis, Planes, fill_planes, make_planes
+from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_planes
 from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, jit, lanes, outer_tile
 from tensorgrad.typing import Array, Shape
 
@@ -85,34 +84,46 @@ def multiply_long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row,
             o += 1
 
 
-class Plan(NamedTuple):
-    """What `convolve` needs to know of one kind of convolution."""
+class Outer(NamedTuple):
+    """A convolution of three axes, planned: what `convolve` needs but for the arrays."""
 
-    planes: Planes
-    places: Array  # where each vector of results is read: those of a block, then the next block's
-    runs: Array  # (runs, 5): lane of the block, image, row, position in y from that row, length
-    begins: Array  # (blocks + 1,): the first run of each block
-    images: int  # whose results are computed from one filling of the planes
-    rows: int  # of each image
-    width: int  # vectors in a block
+    x_shape: Shape  # (n, g, c, i0, i1, i2)
+    w_shape: Shape  # (g, o, c taps)
+    tasks: Array  # (tasks, 3): image, group, first row of results
+    tables: Array  # all the rest, in integers, as `convolve` reads it
+    scratch: int  # entries of memory that a thread needs
+    multiplications: int
+
+    def apply(self, x: Array, w: Array, b: Array, y: Array) -> None:
+        """Put x (n, g c, *i) * w (g o, c, *k) + b into the memory of y."""
+        images, weights = x.reshape(self.x_shape), w.reshape(self.w_shape)
+
+        def work(tasks: Array) -> None:
+            with threads.scratch(x.dtype, (self.scratch,)) as (memory,):
+                convolve(images, weights, b, y, tasks, self.tables, memory)
+
+        threads.run(work, threads.parts(self.tasks, self.multiplications))
 
 
-@lru_cache(maxsize=512)
-def plan(
-    kernel: Shape,
+def plan_outer(
+    x_shape: Shape,
+    w_shape: Shape,
     geometry: Geometry,
-    out: Shape,
-    y_strides: Shape,
     itemsize: int,
-    images: int,
-    channels: int,
-    filters: int,
-) -> Plan:
-    """Plan a convolution of three axes; ``y_strides`` in entries."""
+    origin: int,
+    strides: Shape,
+) -> Outer:
+    """Plan a convolution of three axes.
+
+    The results (n, g o, j0, j1, j2) are the entries of y from the origin on, at these strides.
+    """
+    out = geometry.output_sides(x_shape[2:], w_shape[2:])
+    images, groups = x_shape[0], geometry.groups
+    channels, filters = w_shape[1], w_shape[0] // groups
     axes = [
         Axis(low, s, tuple(d * t for t in range(k)), o)
         for (low, _), s, d, k, o in zip(
-            geometry.padding, geometry.stride, geometry.dilation, kernel, out, strict=True
+            geometry.padding, geometry.stride, geometry.dilation, w_shape[2:], out, strict=True
         )
     ]
     whole = make_planes(axes, out[0])
@@ -131,21 +142,33 @@ def plan(
     width = 6 if filters < 8 else min((3, 2), key=lambda w: -(-len(places) // w) * w)
     block = n * width
     blocks = -(-len(places) // width)
+    # of each block: its lanes, and the image, row, position in y from that row, length of results
     runs: list[list[tuple[int, ...]]] = [[] for _ in range(blocks)]
     for image, r, i, lane in of_all:  # a line may go on from block to block
         for index in range(lane // block, (lane + out[2] - 1) // block + 1):
             first, last = max(lane, index * block), min(lane + out[2], (index + 1) * block)
-            at = r * y_strides[0] + i * y_strides[1] + (first - lane) * y_strides[2]
+            at = r * strides[2] + i * strides[3] + (first - lane) * strides[4]
             runs[index].append((first - index * block, image, r, at, last - first))
     places += [places[-1]] * (blocks * width - len(places))
-    return Plan(
-        planes,
-        np.array(places),
-        np.array([run for block in runs for run in block]),
+    spread = (strides[0], strides[1] * filters, *strides[1:])
+    counts = (len(planes.starts), len(places), sum(map(len, runs)), blocks)
+    tables = (
+        (*planes.shape, *planes.lows, *planes.steps, origin, *spread, together, out[0], width, n),
+        counts,
+        planes.table,
+        planes.starts,
+        places,
+        [run for block in runs for run in block],
         np.cumsum([0, *map(len, runs)]),
-        together,
-        rows,
-        width,
+    )
+    ranges = range(0, images, together), range(groups), range(0, out[0], rows)
+    return Outer(
+        (images, groups, channels, *x_shape[2:]),
+        (groups, filters, channels * prod(w_shape[2:])),
+        np.array(list(product(*ranges))),
+        np.concatenate([np.ravel(table) for table in tables]),
+        together * channels * planes.size + n,
+        images * prod(out) * prod(w_shape),
     )
 
 
@@ -166,15 +189,23 @@ def _vectors(
 
 
 @jit
-def convolve(
-    x, w, b, y, origin, strides, tasks, shape, table, lows, steps, starts, places, runs, begins,
-    together, left, width, lanes, memory,
-):  # fmt: skip
+def convolve(x, w, b, y, tasks, tables, memory):
     """Do tasks (image, group, first row): fill planes, multiply, and put results in place.
 
-    x (n, g, c, i0, i1, i2), w (g, o, c taps), b (g, o); the results (n, g, o, j0, j1, j2) are in
-    the memory y, from the origin on, with strides in entries. ``memory`` is for the planes.
+    x (n, g, c, i0, i1, i2), w (g, o, c taps), b (g o,), y and the planes' ``memory`` flat.
     """
+    shape = (tables[0], tables[1], tables[2], tables[3])
+    lows, steps, origin, strides = tables[4:7], tables[7:10], tables[10], tables[11:17]
+    together, left, width, lanes = tables[17], tables[18], tables[19], tables[20]
+    at = 25
+    table = tables[at : at + 3 * shape[0]].reshape(shape[0], 3)
+    at += 3 * shape[0]
+    starts = tables[at : at + tables[21]]
+    at += tables[21]
+    places = tables[at : at + tables[22]]
+    at += tables[22]
+    runs = tables[at : at + 5 * tables[23]].reshape(tables[23], 5)
+    begins = tables[at + 5 * tables[23] :]
     channels, count, taps = x.shape[2], w.shape[1], w.shape[2]
     size = shape[0] * shape[1] * shape[2] * shape[3]
     planes = memory[: together * channels * size].reshape(
@@ -186,7 +217,7 @@ def convolve(
             offsets[c * len(starts) + t] = c * size + starts[t]
     block, step = width * lanes, strides[5]
     results = np.empty(ROWS * block, x.dtype)
-    weights, bias = w.reshape(-1), b.reshape(-1)
+    weights = w.reshape(-1)
     for task in range(len(tasks)):
         image, group, first = tasks[task]
         images, rows = min(together, x.shape[0] - image), left - first
@@ -205,16 +236,16 @@ def convolve(
                 row = group * count + o
                 if whole:
                     target, distance = y, strides[2]
-                    at = base + runs[begin, 1] * strides[0] + o * strides[2] + runs[begin, 3]
+                    to = base + runs[begin, 1] * strides[0] + o * strides[2] + runs[begin, 3]
                 else:
-                    target, at, distance = results, 0, block
-                tile = (weights, row * taps, taps, offsets, memory, places, place, bias, row)
+                    target, to, distance = results, 0, block
+                tile = (weights, row * taps, taps, offsets, memory, places, place, b, row)
                 if width == 3:
-                    multiply_wide(*tile, target, at, distance, number)
+                    multiply_wide(*tile, target, to, distance, number)
                 elif width == 2:
-                    multiply_narrow(*tile, target, at, distance, number)
+                    multiply_narrow(*tile, target, to, distance, number)
                 else:
-                    multiply_long(*tile, target, at, distance, number)
+                    multiply_long(*tile, target, to, distance, number)
                 if whole:
                     continue
                 for r in range(begin, end):
@@ -229,34 +260,3 @@ def convolve(
                         else:
                             for q in range(length):
                                 y[to + q * step] = results[source + q]
-
-
-def conv_outer(
-    x: Array,
-    w: Array,
-    geometry: Geometry,
-    b: Array,
-    y: Array,
-    origin: int,
-    strides: Shape,
-) -> None:
-    """Put x (n, g c, *i) * w (g o, c, *k) + b, three axes each, into the memory of y.
-
-    The results are the entries from the origin on, at these strides.
-    """
-    n, groups = x.shape[0], geometry.groups
-    c, o = w.shape[1], w.shape[0] // groups
-    out = geometry.output_sides(x.shape[2:], w.shape[2:])
-    p = plan(w.shape[2:], geometry, out, strides[2:], x.itemsize, n, c, o)
-    images = x.reshape(n, groups, c, *x.shape[2:])
-    weights = np.ascontiguousarray(w).reshape(groups, o, -1)
-    tasks = np.array(list(product(range(0, n, p.images), range(groups), range(0, out[0], p.rows))))
-    distances = np.array((strides[0], strides[1] * o, *strides[1:]))
-    fixed = (*p.planes, p.places, p.runs, p.begins, p.images, out[0], p.width, lanes(x.itemsize))
-
-    def work(part: Array) -> None:
-        size = p.images * c * p.planes.size + lanes(x.itemsize)
-        with threads.scratch(x.dtype, (size,)) as (memory,):
-            convolve(images, weights, b, y, origin, distances, part, *fixed, memory)
-
-    threads.run(work, threads.parts(tasks, n * prod(out) * w.size))

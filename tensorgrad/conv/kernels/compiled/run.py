@@ -1,48 +1,70 @@
 """A convolution by compiled kernels: two kinds of vectors, and the phases of a dilated input."""
 
+from functools import lru_cache
 from itertools import product
 from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.inner import conv_inner
-from tensorgrad.conv.kernels.compiled.outer import conv_outer
+from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
 from tensorgrad.conv.kernels.compiled.tiles import lanes
 from tensorgrad.conv.kernels.phases import phases
 from tensorgrad.typing import Array, Shape
 
 
-def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
-    """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
-    sides = geometry.output_sides(x.shape[2:], w.shape[2:])
-    x, w, start = entry_by_entry(x, w, b)
-    x = x.reshape(*x.shape[:2], *three(x.shape[2:], 1))
-    w = w.reshape(*w.shape[:2], *three(w.shape[2:], 1))
-    geometry = Geometry(
-        three(geometry.stride, 1),
-        three(geometry.padding, (0, 0)),
-        three(geometry.input_dilation, 1),
-        three(geometry.dilation, 1),
-        geometry.groups,
-    )
-    out = three(sides, 1)
-    if (
-        b is None
-        and max(geometry.input_dilation) == 1
-        and _few_results(w.shape[2:], out, x.itemsize)
-    ):
-        y = conv_inner(x, w, geometry)
-        if np.isfinite(y).all():  # else a zero between lines may have met what no result meets
-            return y.reshape(x.shape[0], w.shape[0], *sides)
-    y = np.empty((x.shape[0], w.shape[0], *out), x.dtype)
-    memory, strides = y.reshape(-1), tuple(s // y.itemsize for s in y.strides)
-    if max(geometry.input_dilation) == 1:
-        conv_outer(x, w, geometry, start, memory, 0, strides)
-    else:
-        _by_phases(x, w, geometry, start, y, memory, strides)
-    return y.reshape(x.shape[0], w.shape[0], *sides)
+class Plan(NamedTuple):
+    """A convolution of up to three axes, planned."""
+
+    x_shape: Shape  # of three axes
+    w_shape: Shape
+    y_shape: Shape  # of the axes there are
+    geometry: Geometry
+    few_results: bool
+    # the outer convolutions that make the results, and which taps each is with
+    parts: tuple[tuple[Outer, Any], ...]
+    complete: bool  # whether these make all results, or some meet only zeros
+
+
+@lru_cache(maxsize=1024)
+def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int) -> Plan:
+    """Plan a convolution; later ones of this kind need only be done."""
+    y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
+    x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
+    fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
+    stride, padding, input_dilation, dilation = map(three, geometry[:4], fillings)
+    geometry = Geometry(stride, padding, input_dilation, dilation, geometry.groups)
+    kernel, out = w_shape[2:], three(y_shape[2:], 1)
+    strides = tuple(prod(out[i:]) for i in range(1, 4))
+    distances = (w_shape[0] * prod(out), prod(out), *strides)
+    lows = [low for low, _ in padding]
+    axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
+    every = [list(phases(*axis)) for axis in axes]
+    parts = []
+    for phase in product(*every):
+        results, taps = [p.results for p in phase], tuple(p.taps for p in phase)
+        met = tuple(len(range(k)[tap]) for k, tap in zip(kernel, taps, strict=True))
+        outer = plan_outer(
+            x_shape,
+            (*w_shape[:2], *met),
+            Geometry(
+                tuple(p.stride for p in phase),
+                tuple(p.pads for p in phase),
+                (1,) * len(phase),
+                tuple(p.dilation for p in phase),
+                geometry.groups,
+            ),
+            itemsize,
+            sum(r.start * s for r, s in zip(results, strides, strict=True)),
+            (*distances[:2], *(r.step * s for r, s in zip(results, strides, strict=True))),
+        )
+        parts.append((outer, None if met == kernel else (..., *taps)))
+    made = (sum(len(range(o)[p.results]) for p in axis) for axis, o in zip(every, out, strict=True))
+    few = max(input_dilation) == 1 and _few_results(kernel, out, itemsize)
+    return Plan(x_shape, w_shape, y_shape, geometry, few, tuple(parts), prod(made) == prod(out))
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -53,32 +75,19 @@ def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
     return prod(out) * (held + 8) < prod(kernel) * results
 
 
-def _by_phases(
-    x: Array, w: Array, geometry: Geometry, b: Array, y: Array, memory: Array, strides: Shape
-) -> None:
-    stride, padding, input_dilation, dilation, groups = geometry
-    lows = [low for low, _ in padding]
-    sides, kernel, out = x.shape[2:], w.shape[2:], y.shape[2:]
-    axes = zip(sides, kernel, out, stride, lows, input_dilation, dilation, strict=True)
-    every = [list(phases(*axis)) for axis in axes]
-    if prod(
-        sum(len(range(o)[p.results]) for p in axis) for axis, o in zip(every, out, strict=True)
-    ) < prod(out):
-        y[:] = b.reshape(-1, 1, 1, 1)  # some results meet only zeros
-    for phase in product(*every):
-        results = [p.results for p in phase]
-        conv_outer(
-            x,
-            w[(..., *(p.taps for p in phase))],
-            Geometry(
-                tuple(p.stride for p in phase),
-                tuple(p.pads for p in phase),
-                (1,) * len(phase),
-                tuple(p.dilation for p in phase),
-                groups,
-            ),
-            b,
-            memory,
-            sum(r.start * s for r, s in zip(results, strides[2:], strict=True)),
-            (*strides[:2], *(r.step * s for r, s in zip(results, strides[2:], strict=True))),
-        )
+def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
+    """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
+    p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize)
+    x, w, start = entry_by_entry(x, w, b)
+    if p.few_results and b is None:
+        y = conv_inner(x.reshape(p.x_shape), w.reshape(p.w_shape), p.geometry)
+        if np.isfinite(y).all():  # else a zero between lines may have met what no result meets
+            return y.reshape(p.y_shape)
+    y = np.empty(p.y_shape, x.dtype)
+    if not p.complete:
+        y[:] = start.reshape(-1, *(1,) * (y.ndim - 2))
+    memory = y.reshape(-1)
+    for outer, taps in p.parts:
+        met = w if taps is None else w.reshape(p.w_shape)[taps]
+        outer.apply(x, np.ascontiguousarray(met), start, memory)
+    return y

@@ -284,7 +284,8 @@ def _shares(images: int, tiles: int, pitch: int, line: int, lanes: int) -> tuple
 
     if not fits(tiles, 1):
         return min(
-            (r for r in range(1, tiles) if r == 1 or fits(r, 1)), key=lambda r: (vectors(r, 1), -r)
+            (r for r in range(1, tiles + 1) if r == 1 or fits(r, 1)),
+            key=lambda r: (vectors(r, 1), -r),
         ), 1
     most = max(images // threads.get_num_threads(), 1)
     return tiles, min(
