@@ -44,25 +44,23 @@ class Explanation(tuple[Candidate, ...]):
         for row in self:
             if row.convolution != told:
                 told = row.convolution
-                lines += _heading(row)
-            mark = ">" if row.chosen else " "
-            found = row.refusal if row.seconds is None else f"{1e3 * row.seconds:9.3f} ms"
-            lines.append(f"  {mark} {row.algorithm:<17} {found}")
+                lines += _heading(told, row.problem)
+            found = row.refusal if row.seconds is None else f"{1e3 * row.seconds:.3g} ms"
+            lines.append(f"  {'>' if row.chosen else ' '} {row.algorithm:<18}{found}")
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-def _heading(row: Candidate) -> list[str]:
-    x, w, geometry, dtype = row.problem
-    y = (x[0], w[0], *row.problem.out)
+def _heading(name: str, problem: Problem) -> list[str]:
+    x, w, geometry, dtype = problem
+    y = (x[0], w[0], *problem.out)
     size = (prod(x) + prod(w) + prod(y)) * dtype.itemsize
-    given = ", ".join(f"{name}={value}" for name, value in geometry._asdict().items())
+    work = f"{problem.multiplications:.3g} multiplications, {size / 1e6:.3g} MB"
     return [
-        f"{row.convolution}: {x} * {w} -> {y}, {dtype}",
-        f"    {given}",
-        f"    {row.problem.multiplications:.3g} multiplications, {size / 1e6:.3g} MB, "
-        f"{get_num_threads()} threads",
+        f"{name}: {x} * {w} -> {y}, {dtype}",
+        f"    {', '.join(f'{key}={value}' for key, value in geometry._asdict().items())}",
+        f"    {work}, threads: {get_num_threads()}",
     ]
 
 

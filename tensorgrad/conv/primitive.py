@@ -11,13 +11,13 @@ held: so derivatives of every order and mode are members of the family.
 """
 
 from itertools import count
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from tensorgrad.conv.choose import convolve
 from tensorgrad.conv.geometry import Geometry, Pads, dilated, remainder
+from tensorgrad.conv.kernels.sums import channel_sums
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.engine.declare import bilinear, general
 from tensorgrad.engine.primitive import Case
@@ -100,7 +100,7 @@ def wrt_input(
     groups: int,
     algorithm: str,
 ) -> Array:
-    # the output gradient dilated by the stride, padded, and convolved with the mirrored kernel
+    """Return the gradient by x: g dilated by the stride, padded, * the mirrored kernel."""
     sides, kernel, out = x_shape[2:], w.shape[2:], g.shape[2:]
     return conv(
         g,
@@ -125,8 +125,11 @@ def wrt_kernel(
     groups: int,
     algorithm: str,
 ) -> Array:
-    # The input convolved with the output gradient. Batch and channels change places, so that the
-    # sum goes over the images; so do stride and dilation. The remainder of the stride is cropped.
+    """Return the gradient by w: the input * the output gradient.
+
+    Batch and channels change places, so that the sum goes over the images; so do stride and
+    dilation. The remainder of the stride is cropped.
+    """
     sides, kernel, out = x.shape[2:], w_shape[2:], g.shape[2:]
     pads = tuple(
         (p[0], p[1] - remainder(i, k, o, s, p, a, d))
@@ -198,13 +201,6 @@ def _reference(x: Array, w: Array, *, algorithm: str, **params: Any) -> Array:  
 conv = bilinear(_conv, wrt_input, wrt_kernel, samples=draw_conv, reference=_reference)
 
 
-def _wrt_bias(g: Array) -> Array:
-    # a product with ones, which BLAS does: (n, o, j) (j,) -> (n, o), and the sum over the images
-    n, o = g.shape[:2]
-    sums = np.matmul(np.reshape(g, (n, o, prod(g.shape[2:]))), np.ones(prod(g.shape[2:]), g.dtype))
-    return np.sum(sums, 0)
-
-
 def _draw_biased(draw: Draw) -> Case:
     (x, w), params = draw_conv(draw)
     return (x, w, draw.array(w.shape[:1])), params
@@ -215,7 +211,7 @@ conv_bias = general(
     (
         lambda g, w, x_shape, **params: wrt_input(g, w, x_shape, **params),
         lambda g, x, w_shape, **params: wrt_kernel(g, x, w_shape, **params),
-        lambda g: _wrt_bias(g),
+        lambda g: channel_sums(g),
     ),
     (
         lambda t, w, **params: conv(t, w, **params),

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
 from math import prod
@@ -16,7 +16,7 @@ from threading import Lock, local
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Array, Shape
@@ -35,7 +35,7 @@ class _Threads:
         self.number = _available()
         self.pool: ThreadPoolExecutor | None = None
         self.runs = 0  # that go on in parallel, at the moment
-        self.limit = ExitStack()  # gives BLAS its threads back
+        self.limited: list[tuple[LibController, int]] = []  # what gives BLAS its threads back
 
     def resize(self, number: int) -> None:
         with self.lock:
@@ -44,6 +44,8 @@ class _Threads:
             pool.shutdown()
 
     def submit(self, work: Callable[[], None], times: int) -> list[Future[None]]:
+        if times < 1:
+            return []
         with self.lock:
             if self.pool is None:
                 self.pool = ThreadPoolExecutor(max(self.number - 1, 1), "tensorgrad")
@@ -54,17 +56,24 @@ class _Threads:
         with self.lock:
             self.runs += 1
             if self.runs == 1:  # that of BLAS is a setting of the whole process
-                self.limit.enter_context(_blas().limit(limits=1))
+                for library in _blas():
+                    self.limited.append((library, library.get_num_threads()))
+                    library.set_num_threads(1)
 
     def end(self) -> None:
         with self.lock:
             self.runs -= 1
             if self.runs == 0:
-                self.limit.close()
+                self.restore()
+
+    def restore(self) -> None:
+        while self.limited:
+            library, number = self.limited.pop()
+            library.set_num_threads(number)
 
     def after_fork(self) -> None:  # threads do not survive it, nor do the runs of others
         self.lock, self.pool, self.runs = Lock(), None, 0
-        self.limit.close()
+        self.restore()
 
 
 def _available() -> int:
@@ -115,8 +124,8 @@ def set_num_threads(number: int) -> None:
 
 
 @cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
+def _blas() -> list[LibController]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def run(work: Callable[[Any], None], tasks: Iterable[Any]) -> None:
@@ -125,11 +134,6 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any]) -> None:
     Where one raises, no other is begun, and the error is raised when those under way have ended.
     """
     rest = deque(tasks)
-    workers = min(_threads.number, len(rest))
-    if workers <= 1:
-        for task in rest:
-            work(task)
-        return
 
     def work_off() -> None:
         try:
@@ -145,13 +149,14 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any]) -> None:
 
     _threads.begin()
     try:
-        others = _threads.submit(work_off, workers - 1)
+        others = _threads.submit(work_off, min(_threads.number, len(rest)) - 1)
         try:
             work_off()
         finally:
             # What has not begun finds nothing to do. It may wait for this very thread.
             begun = [other for other in others if not other.cancel()]
-            wait(begun)
+            if begun:
+                wait(begun)
         for other in begun:
             other.result()
     finally:
@@ -193,4 +198,6 @@ def parts(tasks: Array, work: int) -> list[Array]:
 
     ``work`` is counted in multiplications.
     """
-    return np.array_split(tasks, 1 if work < _WORTH else min(len(tasks), 4 * _threads.number))
+    if work < _WORTH or _threads.number == 1:
+        return [tasks]
+    return np.array_split(tasks, min(len(tasks), 4 * _threads.number))

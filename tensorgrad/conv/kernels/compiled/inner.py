@@ -5,7 +5,6 @@ gradient a kernel as large as they are, and the results as few as the taps. Each
 product, of a run through the planes of the input with the kernel, laid out in the same lines.
 """
 
-from functools import lru_cache
 from itertools import pairwise
 from math import prod
 from typing import NamedTuple
@@ -14,7 +13,7 @@ import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.kernels.compiled.planes import Axis, Planes, fill_planes, make_planes
+from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_planes
 from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, inner_tile, jit, lanes
 from tensorgrad.typing import Array, Shape
 
@@ -197,31 +196,6 @@ def _products(g, g_row, g_image, x, x_image, offsets, images, count, y, y_at, y_
         n += width
 
 
-class Plan(NamedTuple):
-    """What `correlate` needs to know of one kind of convolution."""
-
-    planes: Planes
-    rows: int  # of the kernel that are gone through at a time
-    length: int  # of these rows, laid out in the lines of a plane
-
-
-@lru_cache(maxsize=512)
-def plan(kernel: Shape, geometry: Geometry, out: Shape, images: int) -> Plan:
-    """Plan a convolution of three axes."""
-    axes = [
-        Axis(low, d, tuple(s * j for j in range(o)), k)
-        for (low, _), s, d, k, o in zip(
-            geometry.padding, geometry.stride, geometry.dilation, kernel, out, strict=True
-        )
-    ]
-    line = images * make_planes(axes, 1).shape[2] * make_planes(axes, 1).shape[3]
-    rows = min(max(POSITIONS // line, 1), kernel[0])
-    rows = -(-kernel[0] // -(-kernel[0] // rows))  # evenly
-    planes = make_planes(axes, rows)
-    length = ((rows - 1) * planes.shape[2] + kernel[1] - 1) * planes.shape[3] + kernel[2]
-    return Plan(planes, rows, length)
-
-
 @jit
 def _fill_lines(w, first, last, lines, at, length, n1, n2):
     """Lay rows of w (k0, k1, k2) out as in a plane with sides (.., n1, n2), zeros between them."""
@@ -238,19 +212,100 @@ def _fill_lines(w, first, last, lines, at, length, n1, n2):
                     lines[to + j] = w[first + r, i, j]
 
 
+class Inner(NamedTuple):
+    """A convolution of three axes, planned: what `correlate` needs but for the arrays."""
+
+    x_shape: Shape  # (n, g, c, i0, i1, i2)
+    w_shape: Shape  # (g, o, c, k0, k1, k2)
+    y_shape: Shape  # (g, o, n, j)
+    tasks: Array  # (tasks, 5): group, the first image and the end, the first filter and the end
+    tables: Array  # all the rest, in integers, as `correlate` reads it
+    scratch: tuple[Shape, Shape]  # entries of memory that a thread needs
+    multiplications: int
+
+    def apply(self, x: Array, w: Array) -> Array:
+        """Return x (n, g c, *i) * w (g o, c, *k) as (n, g, o, j)."""
+        images, kernels = x.reshape(self.x_shape), w.reshape(self.w_shape)
+        y = np.zeros(self.y_shape, x.dtype)
+
+        def work(tasks: Array) -> None:
+            with threads.scratch(x.dtype, *self.scratch) as (memory, held):
+                correlate(images, kernels, y, tasks, self.tables, memory, held)
+
+        threads.run(work, threads.parts(self.tasks, self.multiplications))
+        return y.transpose(2, 0, 1, 3)
+
+
+def plan_inner(
+    x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int
+) -> Inner:
+    """Plan a convolution of three axes, for a number of threads."""
+    out = geometry.output_sides(x_shape[2:], w_shape[2:])
+    images, groups = x_shape[0], geometry.groups
+    channels, filters, kernel = w_shape[1], w_shape[0] // groups, w_shape[2:]
+    axes = [
+        Axis(low, d, tuple(s * j for j in range(o)), k)
+        for (low, _), s, d, k, o in zip(
+            geometry.padding, geometry.stride, geometry.dilation, kernel, out, strict=True
+        )
+    ]
+    line = channels * prod(make_planes(axes, 1).shape[2:])
+    rows = min(max(POSITIONS // line, 1), kernel[0])
+    rows = -(-kernel[0] // -(-kernel[0] // rows))  # evenly
+    planes = make_planes(axes, rows)
+    n = lanes(itemsize)
+    length = ((rows - 1) * planes.shape[2] + kernel[1] - 1) * planes.shape[3] + kernel[2]
+    vectors = -(-length // n)
+    # Groups are divided among the threads, or images, or else filters. What is not divided is laid
+    # out once for each part.
+    of_images, of_filters = 1, 1
+    if groups < number:
+        of_images = number if images >= 8 * number else 1
+        of_filters = min(number, filters) if of_images == 1 else 1
+    tasks = [
+        (group, *some, *others)
+        for group in range(groups)
+        for some in _ranges(images, of_images)
+        for others in _ranges(filters, of_filters)
+    ]
+    tables = (
+        (*planes.shape, *planes.lows, *planes.steps, rows, vectors, n, len(planes.starts)),
+        planes.table,
+        planes.starts,
+    )
+    return Inner(
+        (images, groups, channels, *x_shape[2:]),
+        (groups, filters, channels, *kernel),
+        (groups, filters, images, prod(out)),
+        np.array(tasks),
+        np.concatenate([np.ravel(table) for table in tables]),
+        (
+            (-(-images // of_images) * channels * planes.size + n,),
+            (-(-filters // of_filters) * channels * vectors * n,),
+        ),
+        images * prod(out) * prod(w_shape),
+    )
+
+
+def _ranges(count: int, parts: int) -> list[tuple[int, int]]:
+    cuts = [count * i // parts for i in range(parts + 1)]
+    return list(pairwise(cuts))
+
+
 @jit
-def correlate(
-    x, w, y, tasks, shape, table, lows, steps, starts, rows, vectors, lanes, memory, held
-):
-    """Do tasks (group, first and last + 1 of the images, of the rows of w): add to y.
+def correlate(x, w, y, tasks, tables, memory, held):
+    """Do tasks (group, the first image and the end, the first filter and the end): add to y.
 
     x (n, g, c, i0, i1, i2), w (g, o, c, k0, k1, k2), y (g, o, n, j) contiguous and zero; ``memory``
     is for the planes of x, and ``held`` for the lines of w.
     """
-    channels, kernel = x.shape[2], w.shape[3:]
-    count, sides = y.shape[2] * y.shape[3], shape[1] * shape[2] * shape[3]
-    size = shape[0] * sides
+    shape, lows, steps = (tables[0], tables[1], tables[2], tables[3]), tables[4:7], tables[7:10]
+    rows, vectors, lanes, count = tables[10], tables[11], tables[12], tables[13]
+    table = tables[14 : 14 + 3 * shape[0]].reshape(shape[0], 3)
+    starts = tables[14 + 3 * shape[0] :]
+    channels, depth = x.shape[2], w.shape[3]
     n1, n2 = shape[2], shape[3]
+    size = shape[0] * shape[1] * n1 * n2
     length = vectors * lanes
     flat = y.reshape(-1)
     for task in range(len(tasks)):
@@ -258,75 +313,22 @@ def correlate(
         filled = (end - begin) * channels * size
         memory[filled : filled + lanes] = 0  # that is read, and multiplied by zeros
         planes = memory[:filled].reshape(((end - begin) * channels, shape[0], shape[1], n1, n2))
-        offsets = np.empty((end - begin) * len(starts), np.int64)
+        offsets = np.empty((end - begin) * count, np.int64)
         for n in range(end - begin):
-            for j in range(len(starts)):
-                offsets[n * len(starts) + j] = n * channels * size + starts[j]
-        for first in range(0, kernel[0], rows):
+            for j in range(count):
+                offsets[n * count + j] = n * channels * size + starts[j]
+        for first in range(0, depth, rows):
+            last = min(first + rows, depth)
             for n in range(end - begin):
                 for c in range(channels):
-                    fill_planes(
-                        x[begin + n, group, c], table, lows, steps, first, planes[n * channels + c]
-                    )
+                    image = x[begin + n, group, c]
+                    fill_planes(image, table, lows, steps, first, planes[n * channels + c])
             for o in range(high - low):
                 for c in range(channels):
                     at = (o * channels + c) * length
-                    _fill_lines(
-                        w[group, low + o, c],
-                        first,
-                        min(first + rows, kernel[0]),
-                        held,
-                        at,
-                        length,
-                        n1,
-                        n2,
-                    )
-            at = ((group * w.shape[1] + low) * y.shape[2] + begin) * y.shape[3]
+                    _fill_lines(w[group, low + o, c], first, last, held, at, length, n1, n2)
+            at = ((group * w.shape[1] + low) * y.shape[2] + begin) * count
             _products(
-                held,
-                channels * length,
-                length,
-                memory,
-                size,
-                offsets,
-                channels,
-                vectors,
-                flat,
-                at,
-                count,
-                high - low,
-            )
-
-
-def conv_inner(x: Array, w: Array, geometry: Geometry) -> Array:
-    """Return x (n, g c, *i) * w (g o, c, *k) as (n, g o, *j), three axes each."""
-    n, groups = x.shape[0], geometry.groups
-    c, o = w.shape[1], w.shape[0] // groups
-    out = geometry.output_sides(x.shape[2:], w.shape[2:])
-    p = plan(w.shape[2:], geometry, out, c)
-    images = x.reshape(n, groups, c, *x.shape[2:])
-    kernels = w.reshape(groups, o, c, *w.shape[2:])
-    y = np.zeros((groups, o, n, prod(out)), x.dtype)
-    # what is not divided is laid out once for each part
-    number = threads.get_num_threads()
-    divided = (n, 1) if n >= 8 * number else (1, o)
-    ranges = [
-        list(
-            pairwise(
-                np.linspace(0, side, min(number if groups < number else 1, parts) + 1).astype(int)
-            )
-        )
-        for side, parts in zip((n, o), divided, strict=True)
-    ]
-    tasks = np.array([(g, *a, *b) for g in range(groups) for a in ranges[0] for b in ranges[1]])
-    count = lanes(x.itemsize)
-    vectors = -(-p.length // count)
-    most = np.diff(tasks[:, 1:].reshape(-1, 2, 2)).max(axis=(0, 2))  # images, and filters
-    shapes = ((most[0] * c * p.planes.size + count,), (most[1] * c * vectors * count,))
-
-    def work(part: Array) -> None:
-        with threads.scratch(x.dtype, *shapes) as memories:
-            correlate(images, kernels, y, part, *p.planes, p.rows, vectors, count, *memories)
-
-    threads.run(work, threads.parts(tasks, x.size * o * prod(out)))
-    return np.moveaxis(y, 2, 0).reshape(n, groups * o, *out)
+                held, channels * length, length, memory, size, offsets, channels, vectors,
+                flat, at, y.shape[2] * count, high - low,
+            )  # fmt: skip

@@ -8,30 +8,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.kernels.compiled.inner import conv_inner
+from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
 from tensorgrad.conv.kernels.compiled.tiles import lanes
 from tensorgrad.conv.kernels.phases import phases
+from tensorgrad.conv.threads import get_num_threads
 from tensorgrad.typing import Array, Shape
 
 
 class Plan(NamedTuple):
     """A convolution of up to three axes, planned."""
 
-    x_shape: Shape  # of three axes
-    w_shape: Shape
-    y_shape: Shape  # of the axes there are
-    geometry: Geometry
-    few_results: bool
+    w_shape: Shape  # of three axes
+    y_shape: Shape  # of those there are
+    inner: Inner | None  # where there are few results
     # the outer convolutions that make the results, and which taps each is with
     parts: tuple[tuple[Outer, Any], ...]
     complete: bool  # whether these make all results, or some meet only zeros
 
 
 @lru_cache(maxsize=1024)
-def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int) -> Plan:
-    """Plan a convolution; later ones of this kind need only be done."""
+def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> Plan:
+    """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
     fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
@@ -63,8 +62,10 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int) -> P
         )
         parts.append((outer, None if met == kernel else (..., *taps)))
     made = (sum(len(range(o)[p.results]) for p in axis) for axis, o in zip(every, out, strict=True))
-    few = max(input_dilation) == 1 and _few_results(kernel, out, itemsize)
-    return Plan(x_shape, w_shape, y_shape, geometry, few, tuple(parts), prod(made) == prod(out))
+    inner = None
+    if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
+        inner = plan_inner(x_shape, w_shape, geometry, itemsize, number)
+    return Plan(w_shape, y_shape, inner, tuple(parts), prod(made) == prod(out))
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -77,10 +78,10 @@ def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
 
 def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
     """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
-    p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize)
+    p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize, get_num_threads())
     x, w, start = entry_by_entry(x, w, b)
-    if p.few_results and b is None:
-        y = conv_inner(x.reshape(p.x_shape), w.reshape(p.w_shape), p.geometry)
+    if p.inner is not None and b is None:
+        y = p.inner.apply(x, w)
         if np.isfinite(y).all():  # else a zero between lines may have met what no result meets
             return y.reshape(p.y_shape)
     y = np.empty(p.y_shape, x.dtype)
