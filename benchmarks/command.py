@@ -89,8 +89,8 @@ def timed(options: argparse.Namespace, cases: Sequence[Case]) -> tuple[Outcomes,
         outcomes, remark = measure(
             pools, cases, options.rounds, budget=0.01 if options.quick else 0.1
         )
-    machine = report.machine(options.libraries, options.threads, options.rounds)
-    return outcomes, f"{machine} {remark}"
+    machine = report.machine(options.libraries, options.threads)
+    return outcomes, f"{machine} Medians of {options.rounds} rounds. {remark}"
 
 
 def ops_report(options: argparse.Namespace) -> str:

@@ -214,6 +214,11 @@ def solve(pools: Workers, cases: Sequence[Case]) -> Outcomes:
     return outcomes
 
 
+def remark(disturbances: Sequence[bool]) -> str:
+    """Say how many measurements other processes disturbed."""
+    return f"Other processes disturbed {sum(disturbances)} of {len(disturbances)} measurements."
+
+
 def measure(
     pools: Workers, cases: Sequence[Case], rounds: int, budget: float
 ) -> tuple[Outcomes, str]:
@@ -234,8 +239,7 @@ def measure(
                         )
                         times[run].append(seconds)
                         disturbances.append(disturbed)
-    disturbed = f"{sum(disturbances)} of {len(disturbances)} measurements"
-    return outcomes, f"Other processes disturbed {disturbed}."
+    return outcomes, remark(disturbances)
 
 
 def extra_memory(libraries: Sequence[str], layers: Sequence[Layer], threads: int) -> Outcomes:

@@ -22,13 +22,13 @@ def cpu() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def machine(libraries: Iterable[str], threads: int, rounds: int) -> str:
+def machine(libraries: Iterable[str], threads: int) -> str:
     """Where and how it was measured."""
     packages = ["numpy", *(p for name in libraries for p in LIBRARIES[name].packages)]
     versions = ", ".join(f"{package} {version(package)}" for package in dict.fromkeys(packages))
     return (
         f"{date.today()}: {cpu()}, {os.cpu_count()} cores, {threads} threads; "
-        f"Python {platform.python_version()}, {versions}. Medians of {rounds} rounds."
+        f"Python {platform.python_version()}, {versions}."
     )
 
 

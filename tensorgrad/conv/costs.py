@@ -52,9 +52,10 @@ class Problem(NamedTuple):
 
 # multiplications a second of compiled vector code, by the bytes of an entry
 COMPILED = {4: 110e9, 8: 55e9}
-# seconds to transform an entry of a channel's tile, and a pair of channels' 3x3 kernel, by bytes
+# seconds to transform a channel's tile, and the 3x3 kernel of two channels, and to move a line
 TILES = {4: 5e-9, 8: 10e-9}
 KERNELS = {4: 20e-9, 8: 40e-9}
+LINE = 8e-9
 # The same of BLAS, for matrices of more than a few rows, and of sums of products of vectors.
 PRODUCTS = {4: 55e9, 8: 27e9}
 DOTS = {4: 16e9, 8: 9e9}
@@ -84,9 +85,10 @@ def compiled_winograd(problem: Problem) -> float:
     rows, columns = (-(-side // 4) for side in problem.out)
     tiles = problem.x_shape[0] * rows * (columns + 1)
     tiles = -(-tiles // lanes) * lanes
+    lines = problem.x_shape[0] * 4 * rows * (c + o)
     products = tiles * 36 * c * o / COMPILED[size]
     transforms = tiles * (c + o) * TILES[size] + c * o * KERNELS[size]
-    return groups * (products + transforms) / threads.get_num_threads()
+    return groups * (products + transforms + lines * LINE) / threads.get_num_threads()
 
 
 def _of_reals(problem: Problem) -> tuple[int, int]:
@@ -136,7 +138,8 @@ def winograd(problem: Problem) -> float:
     grid = [-(-j // m) for j, m in zip(out, steps, strict=True)]
     tiles = n * prod(grid)
     rows, columns = (c, o) if problem.has_few_results else (o, tiles)
-    products = points * _products(problem, rows, tiles * c * o / (rows * columns), columns)
+    others = tiles * c * o / max(rows * columns, 1)
+    products = points * _products(problem, rows, others, columns)
     transforms = (
         tiles
         * (

@@ -151,17 +151,17 @@ def explain_conv(
     ``print(reasons)`` shows the whole table.
     """
     notes: list[Problem] = []
-    x, w = (a if _is_shape(a) else operand(a) for a in (x, w))
-    known = [a.dtype for a in (x, w) if not _is_shape(a)] if dtype is None else [dtype]
-    other = np.result_type(*known) if known else np.dtype(float)
-    shaped = [
-        _Shaped(tuple(map(int, a)), other, notes)
-        if _is_shape(a)
-        else _Shaped(a.shape, a.dtype if dtype is None else dtype, notes)
-        for a in (x, w)
+    shapes, dtypes = zip(*map(_described, (x, w)), strict=True)
+    known = [own for own in dtypes if own is not None]
+    other = np.result_type(*known) if known else float
+    if dtype is not None:
+        dtypes = (dtype, dtype)
+    arrays = [
+        _Shaped(shape, other if own is None else own, notes)
+        for shape, own in zip(shapes, dtypes, strict=True)
     ]
     functional.conv(
-        *shaped,
+        *arrays,
         stride=stride,
         padding=padding,
         dilation=dilation,
@@ -185,8 +185,12 @@ def explain_conv(
     )
 
 
-def _is_shape(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and all(isinstance(i, (int, np.integer)) for i in x)
+def _described(x: ArrayLike | Shape) -> tuple[Shape, DTypeLike]:
+    """Return the shape and the dtype of an array, or a shape and None."""
+    if isinstance(x, (tuple, list)) and all(isinstance(i, (int, np.integer)) for i in x):
+        return tuple(map(int, x)), None
+    x = operand(x)
+    return x.shape, x.dtype
 
 
 def _candidates(name: str, problem: Problem, algorithm: str) -> Iterator[Candidate]:

@@ -12,6 +12,7 @@ from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
 from tensorgrad.conv.kernels.compiled.tiles import lanes
+from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import phases
 from tensorgrad.conv.threads import get_num_threads
 from tensorgrad.typing import Array, Shape
@@ -22,7 +23,7 @@ class Plan(NamedTuple):
 
     w_shape: Shape  # of three axes
     y_shape: Shape  # of those there are
-    inner: Inner | None  # where there are few results
+    inner: Inner | None  # where there are few results; else
     # the outer convolutions that make the results, and which taps each is with
     parts: tuple[tuple[Outer, Any], ...]
     complete: bool  # whether these make all results, or some meet only zeros
@@ -37,6 +38,9 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     stride, padding, input_dilation, dilation = map(three, geometry[:4], fillings)
     geometry = Geometry(stride, padding, input_dilation, dilation, geometry.groups)
     kernel, out = w_shape[2:], three(y_shape[2:], 1)
+    if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
+        inner = plan_inner(x_shape, w_shape, geometry, itemsize, number)
+        return Plan(w_shape, y_shape, inner, (), complete=True)
     strides = tuple(prod(out[i:]) for i in range(1, 4))
     distances = (w_shape[0] * prod(out), prod(out), *strides)
     lows = [low for low, _ in padding]
@@ -62,10 +66,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
         )
         parts.append((outer, None if met == kernel else (..., *taps)))
     made = (sum(len(range(o)[p.results]) for p in axis) for axis, o in zip(every, out, strict=True))
-    inner = None
-    if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
-        inner = plan_inner(x_shape, w_shape, geometry, itemsize, number)
-    return Plan(w_shape, y_shape, inner, tuple(parts), prod(made) == prod(out))
+    return Plan(w_shape, y_shape, None, tuple(parts), prod(made) == prod(out))
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -80,10 +81,11 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
     p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize, get_num_threads())
     x, w, start = entry_by_entry(x, w, b)
-    if p.inner is not None and b is None:
-        y = p.inner.apply(x, w)
-        if np.isfinite(y).all():  # else a zero between lines may have met what no result meets
-            return y.reshape(p.y_shape)
+    if p.inner is not None:
+        y = p.inner.apply(x, w).reshape(p.y_shape)
+        if not np.isfinite(y).all():  # zeros between lines may have met what no result meets
+            y = conv_by_gemm(x, w, geometry)
+        return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
     y = np.empty(p.y_shape, x.dtype)
     if not p.complete:
         y[:] = start.reshape(-1, *(1,) * (y.ndim - 2))

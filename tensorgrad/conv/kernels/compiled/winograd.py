@@ -170,6 +170,7 @@ def convolve(
     whole, block = (rows + 1) * pitch, VECTORS * lanes
     span = (together - 1) * whole + rows * pitch - 1
     distance = len(planes) // (16 * channels)
+    image_step, result_step = len(spectra) // 36, len(products) // 36
     line = np.empty((pitch + lanes) * OUT, x.dtype)
     tile = np.empty(16 * lanes, x.dtype)
     lines = np.empty(OUT * OUT * block, x.dtype)
@@ -182,8 +183,8 @@ def convolve(
     vectors = np.empty(36 * VECTORS, np.int64)
     for k in range(36):
         for v in range(VECTORS):
-            vectors[k * VECTORS + v] = k * channels * block + v * lanes
-    places = np.arange(36) * filters * block
+            vectors[k * VECTORS + v] = k * image_step + v * lanes
+    places = np.arange(36) * result_step
     weights, padded = u.reshape(-1), u.shape[2]
     for task in range(len(tasks)):
         image, group, first = tasks[task]
@@ -211,11 +212,11 @@ def convolve(
                 for v in range(used):
                     at = c * 16 * distance + start + v * lanes
                     transform_image(
-                        planes, at, offsets, spectra, c * block + v * lanes, channels * block
+                        planes, at, offsets, spectra, c * block + v * lanes, image_step
                     )
             for k in range(36):
                 row = (k * x.shape[1] + group) * filters * padded
-                at = k * filters * block
+                at = k * result_step
                 if used == VECTORS:
                     multiply_wide(
                         weights,
@@ -305,7 +306,10 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     block = VECTORS * count
     blocks = -(-((together - 1) * (rows + 1) * pitch + rows * pitch - 1) // block)
     distance = max(together * (rows + 1) * pitch, blocks * block) + pitch + 1 + count
-    shapes = ((c * 16 * distance,), (36 * c * block,), (36 * o * block,))
+    # an odd number of vectors apart, or what is read together would be in the same set of the cache
+    distance = (-(-distance // count) | 1) * count
+    steps = [(channels * VECTORS | 1) * count for channels in (c, o)]
+    shapes = ((c * 16 * distance,), (36 * steps[0],), (36 * steps[1],))
     y = np.empty((n, groups, o, height, width), x.dtype)
     images = x.reshape(n, groups, c, *x.shape[2:])
     low = np.array([low for low, _ in geometry.padding])

@@ -1,0 +1,199 @@
+"""The pool of threads: every task once, errors, calls within calls, forks, and BLAS."""
+
+import os
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+import tensorgrad as tg
+from tensorgrad.conv import threads
+
+# those that were there when the first convolution was computed
+tg.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), algorithm="gemm")
+BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@pytest.fixture(params=[1, 2, 5])
+def number(request):
+    before = tg.get_num_threads()
+    tg.set_num_threads(request.param)
+    yield request.param
+    tg.set_num_threads(before)
+
+
+def blas_threads():
+    return [library.get_num_threads() for library in BLAS]
+
+
+def test_every_task_is_done_once(number):
+    done = []
+    threads.run(done.append, range(1000))
+    assert sorted(done) == list(range(1000))
+    threads.run(done.append, iter(()))
+    assert len(done) == 1000
+
+
+def test_as_many_threads_work_as_are_set(number):
+    # each task waits until all threads have one
+    together = threading.Barrier(number)
+    threads.run(lambda _: together.wait(timeout=10), range(number))
+
+
+def test_an_error_is_raised_when_no_task_goes_on(number):
+    begun, going_on = [], set()
+
+    def work(task):
+        begun.append(task)
+        going_on.add(task)
+        time.sleep(0.001)
+        going_on.remove(task)
+        if task == 3:
+            raise KeyError("three")
+
+    with pytest.raises(KeyError, match="three"):
+        threads.run(work, range(1000))
+    assert not going_on
+    assert len(begun) < 100
+    assert begun == sorted(begun)
+    test_every_task_is_done_once(number)  # the pool survives
+
+
+def test_a_task_may_run_tasks(number):
+    done = []
+
+    def work(task):
+        threads.run(lambda inner: done.append((task, inner)), range(5))
+
+    threads.run(work, range(20))
+    assert sorted(done) == [(task, inner) for task in range(20) for inner in range(5)]
+
+
+def test_threads_of_the_user_may_convolve_at_once(number):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 8, 40, 40)), rng.standard_normal((8, 8, 3, 3))
+    want, results, before = tg.conv2d(x, w), [], blas_threads()
+    users = [
+        threading.Thread(target=lambda: results.extend(tg.conv2d(x, w) for _ in range(10)))
+        for _ in range(4)
+    ]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert len(results) == 40
+    assert all(np.array_equal(y, want) for y in results)
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_in_a_task_and_gets_its_own_back(number):
+    before, inside = blas_threads(), []
+    assert before
+
+    def work(_):
+        inside.append(blas_threads())
+        threads.run(lambda _: inside.append(blas_threads()), range(2))
+        inside.append(blas_threads())
+
+    threads.run(work, range(4))
+    assert inside == [[1] * len(before)] * 16
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError):
+        threads.run(lambda task: 1 // task, range(4))
+    assert blas_threads() == before
+
+
+def test_errstate_holds_in_tasks(number):
+    together = threading.Barrier(number)
+
+    def divide(_):
+        together.wait(timeout=10)
+        np.divide(np.ones(3), 0)
+
+    with np.errstate(divide="ignore"):
+        threads.run(divide, range(number))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        threads.run(divide, range(number))
+
+
+def test_the_number_may_change_while_tasks_run():
+    before = tg.get_num_threads()
+    done = []
+
+    def work(task):
+        done.append(task)
+        if task == 5:
+            changing.start()
+        time.sleep(0.001)
+
+    changing = threading.Thread(target=tg.set_num_threads, args=(3,))
+    try:
+        threads.run(work, range(100))
+        changing.join(timeout=10)
+        assert tg.get_num_threads() == 3
+    finally:
+        tg.set_num_threads(before)
+    assert sorted(done) == list(range(100))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_forked_process_convolves(meanwhile):
+    before = tg.get_num_threads()
+    tg.set_num_threads(2)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((4, 8, 40, 40)), rng.standard_normal((8, 8, 3, 3))
+    want, limits = tg.conv2d(x, w), blas_threads()
+    stop, other = threading.Event(), None
+    if meanwhile:  # another thread holds BLAS at one thread when the process forks
+        other = threading.Thread(target=threads.run, args=(lambda _: stop.wait(10), [0, 1]))
+        other.start()
+        while blas_threads() != [1] * len(limits):
+            time.sleep(0.001)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads
+        child = os.fork()
+    if child == 0:
+        right = blas_threads() == limits and np.array_equal(tg.conv2d(x, w), want)
+        os._exit(0 if right else 1)
+    stop.set()
+    deadline = time.monotonic() + 20
+    while (status := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if status[0] == 0:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    if other is not None:
+        other.join()
+    tg.set_num_threads(before)
+    assert status == (child, 0)
+
+
+def test_scratch_memory_is_kept_and_never_lent_twice():
+    dtype = np.dtype(np.float32)
+    with threads.scratch(dtype, (3, 5), (), (0, 4)) as (a, b, empty):
+        assert (a.shape, b.shape, empty.shape, a.dtype) == ((3, 5), (), (0, 4), dtype)
+        a[...], b[...] = 1, 2
+        with threads.scratch(dtype, (3, 5)) as (c,):
+            c[...] = 3
+            assert not np.shares_memory(a, c)
+        assert np.all(a == 1)
+        assert b == 2
+    with threads.scratch(dtype, (2, 2)) as (d,):
+        assert np.shares_memory(a, d)
+
+
+def test_a_conv_within_a_worker_is_right(number):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 4, 20, 20)), rng.standard_normal((4, 4, 3, 3))
+    want = [tg.conv2d(x * k, w) for k in range(6)]
+    got = [None] * 6
+
+    def work(k):
+        got[k] = tg.conv2d(x * k, w)
+
+    threads.run(work, range(6))
+    assert all(np.array_equal(a, b) for a, b in zip(got, want, strict=True))
