@@ -44,6 +44,9 @@ def multiply_wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row,
             o += 1
 
 
+tile_2x12, tile_1x12 = outer_tile(2, 12), outer_tile(1, 12)
+
+
 @jit
 def multiply_narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, two vectors each."""
@@ -81,6 +84,20 @@ def multiply_long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row,
             o += 2
         else:
             tile_1x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 1
+
+
+@jit
+def multiply_longest(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
+    """Compute ``count`` rows of results, twelve vectors each: better for one or two rows."""
+    o = 0
+    while o < count:
+        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        if MANY_REGISTERS and count - o >= 2:
+            tile_2x12(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            o += 2
+        else:
+            tile_1x12(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
             o += 1
 
 
@@ -138,8 +155,9 @@ def plan_outer(
     vectors = len(places)
     of_all = [(i, *line, i * vectors * n + lane) for i in range(together) for line, lane in lines]
     places = [i * channels * planes.size + place for i in range(together) for place in places]
-    # six vectors where there are few filters, else three, or two if less remains
-    width = 6 if filters < 8 else min((3, 2), key=lambda w: -(-len(places) // w) * w)
+    # more vectors where there are few filters, so that enough sums are under way at a time
+    widths = (12, 6) if filters < 3 else (6,) if filters < 8 else (3, 2)
+    width = min(widths, key=lambda w: -(-len(places) // w) * w)
     block = n * width
     blocks = -(-len(places) // width)
     # of each block: its lanes, and the image, row, position in y from that row, length of results
@@ -244,8 +262,10 @@ def convolve(x, w, b, y, tasks, tables, memory):
                     multiply_wide(*tile, target, to, distance, number)
                 elif width == 2:
                     multiply_narrow(*tile, target, to, distance, number)
-                else:
+                elif width == 6:
                     multiply_long(*tile, target, to, distance, number)
+                else:
+                    multiply_longest(*tile, target, to, distance, number)
                 if whole:
                     continue
                 for r in range(begin, end):

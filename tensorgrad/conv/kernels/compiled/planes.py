@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tensorgrad.conv.kernels.compiled.tiles import copy, jit
+from tensorgrad.conv.kernels.compiled.tiles import VECTOR_BYTES, copy, jit, pick
 from tensorgrad.typing import Array, Shape
 
 AXES = 3
@@ -98,12 +98,15 @@ def make_planes(axes: Sequence[Axis], rows: int) -> Planes:
     )
 
 
+pick_2, pick_4 = pick(2), pick(4)
+
+
 @jit
 def fill_planes(x, table, lows, steps, first, planes):
     """Fill the planes (p, r0, r1, r2) of one channel x (i0, i1, i2), from row ``first`` on."""
     count, n0, n1, n2 = planes.shape
     i0, i1, i2 = x.shape
-    step = steps[2]
+    step, lanes = steps[2], VECTOR_BYTES // x.itemsize
     flat = planes.reshape(-1)
     s0, s1, s2 = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize, x.strides[2] // x.itemsize
     to = 0
@@ -125,6 +128,17 @@ def fill_planes(x, table, lows, steps, first, planes):
                 if step * s2 == 1:
                     copy(flat, to + begin, x, source, end - begin)
                 else:
-                    for q in range(begin, end):
+                    q = begin
+                    quick = s2 == 1 and step in (2, 4) and end - begin >= lanes
+                    while quick and q < end:
+                        q = min(q, end - lanes)
+                        source = z0 * s0 + z1 * s1 + q * step - shift
+                        if step == 2:
+                            pick_2(x, source, flat, to + q)
+                        else:
+                            pick_4(x, source, flat, to + q)
+                        q += lanes
+                    while q < end:
                         flat[to + q] = x[z0, z1, q * step - shift]
+                        q += 1
                 to += n2

@@ -5,6 +5,9 @@ are emitted: functions that make the instructions of a tile, for the vectors of 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -406,6 +409,32 @@ def deinterleave(parts: int) -> Any:
     return part
 
 
+def pick(parts: int) -> Any:
+    """Make ``y[q] = x[parts * q]`` for one vector, reading no entry beyond the last of these."""
+
+    @intrinsic
+    def vector(_typing: Any, x: Any, x_at: Any, y: Any, y_at: Any) -> Any:
+        index = types.int64
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            x, x_at, y, y_at = args
+            e = _Emitter(context, builder, sig.args[0].dtype)
+            origin, target = e.address(x, sig.args[0], x_at), e.address(y, sig.args[2], y_at)
+            last = (parts - 1) * (e.lanes - 1)  # where the last vector is read
+            places = [*range(0, (parts - 1) * e.lanes, e.lanes), last]
+            together = e.joined([e.load(e.at(origin, INDEX(place))) for place in places])
+            ahead = (parts - 1) * e.lanes - last
+            order = [
+                k + ahead * (k >= (parts - 1) * e.lanes) for k in range(0, last + e.lanes, parts)
+            ]
+            e.store(e.shuffle(together, order), target)
+            return context.get_dummy_value()
+
+        return types.void(x, index, y, index), emit
+
+    return vector
+
+
 def _copy() -> Any:
     """Make ``to[to_at:][:count] = source[source_at:][:count]``, of entries in memory order."""
 
@@ -427,4 +456,17 @@ def _copy() -> Any:
 
 
 copy = _copy()
-jit = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+# What is compiled is kept in files for later processes. By itself Numba sees that such a file is
+# out of date by the source of the function alone, not by that of others which it calls.
+_SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+_VERSION = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is called, anew after a change to any source of this folder."""
+    function.__qualname__ += f"-{_VERSION}"  # the file is named after it
+    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    with suppress(RuntimeError):  # if there is a folder that it can be kept in
+        compiled.enable_caching()
+    return compiled

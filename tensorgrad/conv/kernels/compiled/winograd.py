@@ -211,9 +211,7 @@ def convolve(
             for c in range(channels):
                 for v in range(used):
                     at = c * 16 * distance + start + v * lanes
-                    transform_image(
-                        planes, at, offsets, spectra, c * block + v * lanes, image_step
-                    )
+                    transform_image(planes, at, offsets, spectra, c * block + v * lanes, image_step)
             for k in range(36):
                 row = (k * x.shape[1] + group) * filters * padded
                 at = k * result_step
