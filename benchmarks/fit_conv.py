@@ -132,11 +132,16 @@ def estimates(times: Times) -> np.ndarray:
     return np.array([ALGORITHMS[name].seconds(p) for p, by in times.items() for name in by])
 
 
+def seconds_in(times: Times) -> np.ndarray:
+    """Return all that was measured, in the same order."""
+    return np.array([seconds for by in times.values() for seconds in by.values()])
+
+
 def fit(times: Times) -> Constants:
     """Return the constants whose estimates are nearest to the times: damped Gauss-Newton steps."""
     old = constants()
     start = np.log(list(old.values()))
-    seconds = np.array([s for by in times.values() for s in by.values()])
+    seconds = seconds_in(times)
     weights = np.sqrt([min(by.values()) / s for by in times.values() for s in by.values()])
 
     def residuals(logs: np.ndarray) -> np.ndarray:
@@ -199,9 +204,7 @@ def tables(times: Times, fitted: Constants) -> Iterator[str]:
 
     yield "\n## Estimates by times\n"
     yield "All but a tenth at either end lie between low and high.\n"
-    yield report.row(
-        ["constants", "algorithm", "convolutions", "lowest tenth", "median", "highest"]
-    )
+    yield report.row(["constants", "algorithm", "convolutions", "low", "median", "high"])
     yield report.row(["---", "---", *("---:" for _ in range(4))])
     yield from map(report.row, accuracy)
 

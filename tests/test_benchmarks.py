@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 import tensorgrad as tg
-from benchmarks import conv, picture, report
+from benchmarks import conv, fit_conv, picture, report
+from tensorgrad.conv.choose import ALGORITHMS
 
 ROOT = Path(__file__).parents[1]
 
@@ -125,3 +126,43 @@ def test_the_picture_is_green_where_ours_is_faster(tmp_path):
     svg = (tmp_path / "CONV.svg").read_text()
     assert all(f">{layer.name}<" in svg for layer in LAYERS)
     assert svg.count("stroke: #2ca02c") == 2 * svg.count("stroke: #d62728") == 8
+
+
+def test_the_convolutions_that_are_fitted_to_are_gradients():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        layer = fit_conv.draw_layer(rng)
+        by_input, by_kernel = fit_conv.gradients(layer)
+        assert by_input.out == layer.x_shape[2:]
+        assert by_kernel.out == layer.w_shape[2:]
+        # each pair of entries that meet, meets in both gradients
+        work = layer.multiplications
+        assert by_kernel.multiplications == work
+        assert by_input.multiplications >= work
+
+
+def test_constants_are_found_that_explain_the_times():
+    rng = np.random.default_rng(1)
+    layers = [fit_conv.draw_layer(rng) for _ in range(6)]
+    times = {
+        layer: {
+            name: algorithm.seconds(layer)
+            for name, algorithm in ALGORITHMS.items()
+            if algorithm.refuses(layer) is None
+        }
+        for layer in layers
+    }
+    before = fit_conv.constants()
+    fit_conv.put({name: value * rng.uniform(0.2, 5) for name, value in before.items()})
+    try:
+        off = np.log(fit_conv.estimates(times) / fit_conv.seconds_in(times))
+        fitted = fit_conv.fit(times)
+        fit_conv.put(fitted)
+        errors = np.log(fit_conv.estimates(times) / fit_conv.seconds_in(times))
+        losses = fit_conv.losses(times, list(ALGORITHMS))
+    finally:
+        fit_conv.put(before)
+    assert np.abs(off).max() > 0.5
+    weights = [min(by.values()) / s for by in times.values() for s in by.values()]
+    assert np.abs(errors[np.array(weights) > 0.3]).max() < 0.1
+    assert max(losses) < 1.2

@@ -200,19 +200,20 @@ def test_direct_does_not_transform():
 def test_results_are_the_same_for_any_number_of_threads(name):
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((3, 20, 30, 30)), rng.standard_normal((24, 20, 3, 3))
-    g = rng.standard_normal((24, 3, 30, 30))
+    gradients = [(x.swapaxes(0, 1), rng.standard_normal((24, 3, 30, 30)))]
+    # a sum over many images for a single channel: it is cut into parts
+    gradients.append((rng.standard_normal((1, 70, 30, 30)), rng.standard_normal((2, 70, 30, 30))))
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1)
     run, before = ALGORITHMS[name].run, tg.get_num_threads()
     results = []
     try:
         for threads in (1, 2, 3, 3):
             tg.set_num_threads(threads)
-            results.append((run(x, w, geometry, None), run(x.swapaxes(0, 1), g, geometry, None)))
+            results.append([run(*pair, geometry, None) for pair in [(x, w), *gradients]])
     finally:
         tg.set_num_threads(before)
-    for y, by_kernel in results[1:]:
-        assert np.array_equal(y, results[0][0])
-        assert np.array_equal(by_kernel, results[0][1])
+    for others in results[1:]:
+        assert all(np.array_equal(y, other) for y, other in zip(results[0], others, strict=True))
 
 
 def test_a_kernel_as_large_as_an_image_is_summed_in_parts():
@@ -254,7 +255,7 @@ def test_an_estimate_is_a_positive_number(name, case):
     x, w, geometry = case
     problem = Problem(x.shape, w.shape, geometry, np.result_type(x, w))
     if ALGORITHMS[name].refuses(problem) is None:
-        assert 0 < ALGORITHMS[name].seconds(problem) < 1
+        assert 0 <= ALGORITHMS[name].seconds(problem) < 1
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(0, 200))

@@ -1,6 +1,7 @@
 """The pool of threads: every task once, errors, calls within calls, forks, and BLAS."""
 
 import os
+import signal
 import threading
 import time
 import warnings
@@ -92,6 +93,8 @@ def test_threads_of_the_user_may_convolve_at_once(number):
 def test_blas_has_one_thread_in_a_task_and_gets_its_own_back(number):
     before, inside = blas_threads(), []
     assert before
+    for library in BLAS:
+        library.set_num_threads(2)
 
     def work(_):
         inside.append(blas_threads())
@@ -100,10 +103,12 @@ def test_blas_has_one_thread_in_a_task_and_gets_its_own_back(number):
 
     threads.run(work, range(4))
     assert inside == [[1] * len(before)] * 16
-    assert blas_threads() == before
+    assert blas_threads() == [2] * len(before)
     with pytest.raises(ZeroDivisionError):
         threads.run(lambda task: 1 // task, range(4))
-    assert blas_threads() == before
+    assert blas_threads() == [2] * len(before)
+    for library, many in zip(BLAS, before, strict=True):
+        library.set_num_threads(many)
 
 
 def test_errstate_holds_in_tasks(number):
@@ -140,36 +145,33 @@ def test_the_number_may_change_while_tasks_run():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-@pytest.mark.parametrize("meanwhile", [False, True])
-def test_a_forked_process_convolves(meanwhile):
+@pytest.mark.parametrize("in_a_task", [False, True])
+def test_a_forked_process_convolves(in_a_task):
     before = tg.get_num_threads()
     tg.set_num_threads(2)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((4, 8, 40, 40)), rng.standard_normal((8, 8, 3, 3))
     want, limits = tg.conv2d(x, w), blas_threads()
-    stop, other = threading.Event(), None
-    if meanwhile:  # another thread holds BLAS at one thread when the process forks
-        other = threading.Thread(target=threads.run, args=(lambda _: stop.wait(10), [0, 1]))
-        other.start()
-        while blas_threads() != [1] * len(limits):
-            time.sleep(0.001)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads
-        child = os.fork()
-    if child == 0:
-        right = blas_threads() == limits and np.array_equal(tg.conv2d(x, w), want)
-        os._exit(0 if right else 1)
-    stop.set()
-    deadline = time.monotonic() + 20
-    while (status := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    if status[0] == 0:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-    if other is not None:
-        other.join()
+    children = []
+
+    def fork(_):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # there are threads
+            child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends what hangs
+            right = blas_threads() == limits and np.array_equal(tg.conv2d(x, w), want)
+            together = threading.Barrier(2)  # there is a second thread again
+            threads.run(lambda _: together.wait(timeout=5), range(2))
+            os._exit(0 if right else 1)
+        children.append(child)
+
+    if in_a_task:  # while BLAS is limited
+        threads.run(fork, [0])
+    else:
+        fork(0)
     tg.set_num_threads(before)
-    assert status == (child, 0)
+    assert os.waitpid(children[0], 0)[1] == 0
 
 
 def test_scratch_memory_is_kept_and_never_lent_twice():

@@ -20,7 +20,7 @@ from tensorgrad.testing.programs.program import Call, Fit, surface
 from tensorgrad.testing.programs.quick import check_program
 from tensorgrad.testing.strategies import programs
 
-SAMPLE = [random_program(seed) for seed in range(300)]
+SAMPLE = [random_program(seed) for seed in range(400)]
 
 
 def leaves_of(program):
