@@ -7,11 +7,41 @@ from typing import Any, Literal
 import numpy as np
 
 from tensorgrad.typing import Shape
+from tensorgrad.visualize.values import Summary
 
 # what stands for an operand that nothing recorded
 CONST = "const"
 # names that a listing gives itself
 _TAKEN = re.compile(rf"{CONST}|return|t\d+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The line of the user's code that called an operation."""
+
+    file: str
+    line: int
+    function: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A value that the derivative rule of an operation keeps until the backward pass.
+
+    Attributes
+    ----------
+    argument
+        Its name in the rule: that of an argument, or ``ans``.
+    number
+        The node that made it; None for a constant, or for what the operation computed on the side.
+    nbytes
+        Its size in bytes.
+    """
+
+    argument: str
+    number: int | None
+    nbytes: int
 
 
 @dataclass(frozen=True)
@@ -39,6 +69,20 @@ class GraphNode:
         For each array argument, in order, the number of the node that made it; None for a constant.
     arguments
         The names of these arguments in the operation.
+    scope
+        The names of the scopes that it was recorded in, the outermost first.
+    source
+        The line that called it; None where lines were not recorded.
+    order
+        0 in what the user computed, 1 in its derivative, 2 in the derivative of that ...
+    rule_of
+        The number of the operation whose derivative rule computed this one; None where none did.
+    saved
+        What its derivative rule keeps.
+    values, gradient
+        Summaries of the result and of the gradient by it, where they were asked for.
+    seconds
+        The time that it took; None where it was not measured.
     """
 
     number: int
@@ -52,6 +96,14 @@ class GraphNode:
     params: dict[str, str]
     inputs: tuple[int | None, ...]
     arguments: tuple[str, ...]
+    scope: tuple[str, ...] = ()
+    source: Source | None = None
+    order: int = 0
+    rule_of: int | None = None
+    saved: tuple[Saved, ...] = ()
+    values: Summary | None = None
+    gradient: Summary | None = None
+    seconds: float | None = None
 
     @property
     def label(self) -> str:
