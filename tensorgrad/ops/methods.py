@@ -64,7 +64,9 @@ def seed_like(operation: str, end: Node, seed: ArrayLike | None) -> Any:
             )
         )
     # at the surface gradients are conjugates of the cotangents inside
-    return np.conj(seed).astype(end.dtype, copy=False)
+    if seed.dtype.kind == "c":
+        seed = np.conj(seed)
+    return seed.astype(end.dtype, copy=False)
 
 
 class Methods:  # noqa: PLW1641  # Tensor says that it has no hash

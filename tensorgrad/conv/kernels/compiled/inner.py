@@ -14,10 +14,11 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_planes
-from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, inner_tile, jit, lanes
+from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, fill, inner_tile, jit, lanes
 from tensorgrad.typing import Array, Shape
 
-POSITIONS = 2048  # of all images that an inner product goes through at a time
+POSITIONS = 2048  # of a few channels that an inner product goes through at a time
+CACHE = 400_000  # bytes of the planes, and of the lines, that are held at a time
 
 tile_4x6, tile_4x3, tile_4x1 = (inner_tile(4, columns) for columns in (6, 3, 1))
 tile_2x6, tile_2x3, tile_2x1 = (inner_tile(2, columns) for columns in (6, 3, 1))
@@ -28,188 +29,60 @@ tile_1x6, tile_1x3, tile_1x1 = (inner_tile(1, columns) for columns in (6, 3, 1))
 def _products(g, g_row, g_image, x, x_image, offsets, images, count, y, y_at, y_row, rows):
     """Add to y (rows, columns) the inner products of the rows of g with runs of x."""
     columns = len(offsets)
-    n = 0
-    while n < columns:
-        width = 6 if columns - n >= 6 else 3 if columns - n >= 3 else 1
-        m = 0
-        while m < rows:
-            at, to = m * g_row, y_at + m * y_row + n
-            if MANY_REGISTERS and rows - m >= 4:
-                if width == 6:
-                    tile_4x6(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
-                elif width == 3:
-                    tile_4x3(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
+    m = 0
+    while m < rows:
+        height = 4 if MANY_REGISTERS and rows - m >= 4 else 2 if rows - m >= 2 else 1
+        left, n = (g, m * g_row, g_row, g_image, x, x_image), 0
+        while n < columns:
+            to = y_at + m * y_row + n
+            right = (offsets, n, images, count, y, to, y_row)
+            if columns - n >= 6:
+                if height == 4:
+                    tile_4x6(*left, *right)
+                elif height == 2:
+                    tile_2x6(*left, *right)
                 else:
-                    tile_4x1(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
-                m += 4
-            elif rows - m >= 2:
-                if width == 6:
-                    tile_2x6(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
-                elif width == 3:
-                    tile_2x3(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
+                    tile_1x6(*left, *right)
+                n += 6
+            elif columns - n >= 3:
+                if height == 4:
+                    tile_4x3(*left, *right)
+                elif height == 2:
+                    tile_2x3(*left, *right)
                 else:
-                    tile_2x1(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
-                m += 2
+                    tile_1x3(*left, *right)
+                n += 3
             else:
-                if width == 6:
-                    tile_1x6(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
-                elif width == 3:
-                    tile_1x3(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
+                if height == 4:
+                    tile_4x1(*left, *right)
+                elif height == 2:
+                    tile_2x1(*left, *right)
                 else:
-                    tile_1x1(
-                        g,
-                        at,
-                        g_row,
-                        g_image,
-                        x,
-                        0,
-                        x_image,
-                        offsets,
-                        n,
-                        images,
-                        count,
-                        y,
-                        to,
-                        y_row,
-                    )
-                m += 1
-        n += width
+                    tile_1x1(*left, *right)
+                n += 1
+        m += height
 
 
 @jit
-def _fill_lines(w, first, last, lines, at, length, n1, n2):
+def _fill_line(w, first, last, lines, at, length, n1, n2):
     """Lay rows of w (k0, k1, k2) out as in a plane with sides (.., n1, n2), zeros between them."""
     _, k1, k2 = w.shape
     s0, s1, s2 = w.strides[0] // w.itemsize, w.strides[1] // w.itemsize, w.strides[2] // w.itemsize
-    lines[at : at + length] = 0
+    end = at + length
     for r in range(last - first):
         for i in range(k1):
+            width = n2 if i < k1 - 1 else n1 * n2 - (k1 - 1) * n2
             to = at + (r * n1 + i) * n2
+            width = min(width, end - to)
+            source = (first + r) * s0 + i * s1
             if s2 == 1:
-                copy(lines, to, w, (first + r) * s0 + i * s1, k2)
+                fill(lines, to, width, w, source, 0, k2)
             else:
+                lines[to + k2 : to + width] = 0
                 for j in range(k2):
                     lines[to + j] = w[first + r, i, j]
+    done = at + (last - first) * n1 * n2
+    fill(lines, done, end - done, w, 0, 0, 0)
 
 
 class Inner(NamedTuple):
@@ -249,9 +122,9 @@ def plan_inner(
             geometry.padding, geometry.stride, geometry.dilation, kernel, out, strict=True
         )
     ]
-    line = channels * prod(make_planes(axes, 1).shape[2:])
-    rows = min(max(POSITIONS // line, 1), kernel[0])
-    rows = -(-kernel[0] // -(-kernel[0] // rows))  # evenly
+    row = prod(make_planes(axes, 1).shape[2:])
+    rows = evenly(kernel[0], POSITIONS // row)
+    together = evenly(channels, POSITIONS // (row * rows)) if rows == kernel[0] else 1
     planes = make_planes(axes, rows)
     n = lanes(itemsize)
     length = ((rows - 1) * planes.shape[2] + kernel[1] - 1) * planes.shape[3] + kernel[2]
@@ -268,8 +141,11 @@ def plan_inner(
         for some in _ranges(images, of_images)
         for others in _ranges(filters, of_filters)
     ]
+    held_images = evenly(-(-images // of_images), CACHE // (together * planes.size * itemsize))
+    held_filters = evenly(-(-filters // of_filters), CACHE // (together * vectors * n * itemsize))
     tables = (
         (*planes.shape, *planes.lows, *planes.steps, rows, vectors, n, len(planes.starts)),
+        (together, held_images, held_filters),
         planes.table,
         planes.starts,
     )
@@ -279,12 +155,15 @@ def plan_inner(
         (groups, filters, images, prod(out)),
         np.array(tasks),
         np.concatenate([np.ravel(table) for table in tables]),
-        (
-            (-(-images // of_images) * channels * planes.size + n,),
-            (-(-filters // of_filters) * channels * vectors * n,),
-        ),
+        ((held_images * together * planes.size + n,), (held_filters * together * vectors * n + n,)),
         images * prod(out) * prod(w_shape),
     )
+
+
+def evenly(count: int, most: int) -> int:
+    """Return how many of a count to do at a time, at most so many, in steps as even as can be."""
+    steps = -(-count // max(most, 1))
+    return -(-count // steps)
 
 
 def _ranges(count: int, parts: int) -> list[tuple[int, int]]:
@@ -301,34 +180,42 @@ def correlate(x, w, y, tasks, tables, memory, held):
     """
     shape, lows, steps = (tables[0], tables[1], tables[2], tables[3]), tables[4:7], tables[7:10]
     rows, vectors, lanes, count = tables[10], tables[11], tables[12], tables[13]
-    table = tables[14 : 14 + 3 * shape[0]].reshape(shape[0], 3)
-    starts = tables[14 + 3 * shape[0] :]
+    together, held_images, held_filters = tables[14], tables[15], tables[16]
+    table = tables[17 : 17 + 3 * shape[0]].reshape(shape[0], 3)
+    starts = tables[17 + 3 * shape[0] :]
     channels, depth = x.shape[2], w.shape[3]
     n1, n2 = shape[2], shape[3]
     size = shape[0] * shape[1] * n1 * n2
     length = vectors * lanes
     flat = y.reshape(-1)
+    memory[-lanes:] = 0  # that is read, and multiplied by zeros
+    planes = memory[:-lanes].reshape((held_images, together, shape[0], shape[1], n1, n2))
+    offsets = np.empty(held_images * count, np.int64)
+    for n in range(held_images):
+        for j in range(count):
+            offsets[n * count + j] = n * together * size + starts[j]
     for task in range(len(tasks)):
         group, begin, end, low, high = tasks[task]
-        filled = (end - begin) * channels * size
-        memory[filled : filled + lanes] = 0  # that is read, and multiplied by zeros
-        planes = memory[:filled].reshape(((end - begin) * channels, shape[0], shape[1], n1, n2))
-        offsets = np.empty((end - begin) * count, np.int64)
-        for n in range(end - begin):
-            for j in range(count):
-                offsets[n * count + j] = n * channels * size + starts[j]
-        for first in range(0, depth, rows):
-            last = min(first + rows, depth)
-            for n in range(end - begin):
-                for c in range(channels):
-                    image = x[begin + n, group, c]
-                    fill_planes(image, table, lows, steps, first, planes[n * channels + c])
-            for o in range(high - low):
-                for c in range(channels):
-                    at = (o * channels + c) * length
-                    _fill_lines(w[group, low + o, c], first, last, held, at, length, n1, n2)
-            at = ((group * w.shape[1] + low) * y.shape[2] + begin) * count
-            _products(
-                held, channels * length, length, memory, size, offsets, channels, vectors,
-                flat, at, y.shape[2] * count, high - low,
-            )  # fmt: skip
+        for channel in range(0, channels, together):
+            some = min(together, channels - channel)
+            for first in range(0, depth, rows):
+                last = min(first + rows, depth)
+                for image in range(begin, end, held_images):
+                    images = min(held_images, end - image)
+                    for n in range(images):
+                        for c in range(some):
+                            source = x[image + n, group, channel + c]
+                            fill_planes(source, table, lows, steps, first, planes[n, c])
+                    for filters in range(low, high, held_filters):
+                        number = min(held_filters, high - filters)
+                        for o in range(number):
+                            for c in range(some):
+                                source = w[group, filters + o, channel + c]
+                                at = (o * together + c) * length
+                                _fill_line(source, first, last, held, at, length, n1, n2)
+                        at = ((group * w.shape[1] + filters) * y.shape[2] + image) * count
+                        _products(
+                            held, together * length, length, memory, size,
+                            offsets[: images * count], some, vectors,
+                            flat, at, y.shape[2] * count, number,
+                        )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tensorgrad.conv.kernels.compiled.tiles import VECTOR_BYTES, copy, jit, pick
+from tensorgrad.conv.kernels.compiled.tiles import VECTOR_BYTES, fill, jit, pick
 from tensorgrad.typing import Array, Shape
 
 AXES = 3
@@ -103,7 +103,10 @@ pick_2, pick_4 = pick(2), pick(4)
 
 @jit
 def fill_planes(x, table, lows, steps, first, planes):
-    """Fill the planes (p, r0, r1, r2) of one channel x (i0, i1, i2), from row ``first`` on."""
+    """Fill the planes (p, r0, r1, r2) of one channel x (i0, i1, i2), from row ``first`` on.
+
+    Up to a vector of zeros is written behind them.
+    """
     count, n0, n1, n2 = planes.shape
     i0, i1, i2 = x.shape
     step, lanes = steps[2], VECTOR_BYTES // x.itemsize
@@ -119,15 +122,14 @@ def fill_planes(x, table, lows, steps, first, planes):
             for r1 in range(n1):
                 z1 = r1 * steps[1] + table[p, 1] - lows[1]
                 if z0 < 0 or z0 >= i0 or z1 < 0 or z1 >= i1:
-                    flat[to : to + n2] = 0
+                    fill(flat, to, n2, x, 0, 0, 0)
                     to += n2
                     continue
-                flat[to : to + begin] = 0
-                flat[to + end : to + n2] = 0
-                source = z0 * s0 + z1 * s1 + (begin * step - shift) * s2
                 if step * s2 == 1:
-                    copy(flat, to + begin, x, source, end - begin)
+                    fill(flat, to, n2, x, z0 * s0 + z1 * s1 + begin - shift, begin, end)
                 else:
+                    flat[to : to + begin] = 0
+                    flat[to + end : to + n2] = 0
                     q = begin
                     quick = s2 == 1 and step in (2, 4) and end - begin >= lanes
                     while quick and q < end:

@@ -57,6 +57,37 @@ class _Emitter:
         address = self.builder.bitcast(address, value.type.as_pointer())
         self.builder.store(value, address, align=self.itemsize)
 
+    def mask(self, count: Any) -> Any:
+        """Return which lanes come before a count."""
+        kind = ir.VectorType(INDEX, self.lanes)
+        zero = ir.Constant(ir.IntType(32), 0)
+        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), count, zero)
+        counts = self.shuffle(first, [0] * self.lanes)
+        return self.builder.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), counts)
+
+    def load_some(self, address: Any, mask: Any) -> Any:
+        """Load the lanes of a mask, and zeros for the others."""
+        pointer = self.vector.as_pointer()
+        kind = ir.FunctionType(self.vector, [pointer, ir.IntType(32), mask.type, self.vector])
+        function = self._of_memory("load", kind)
+        address = self.builder.bitcast(address, pointer)
+        align = ir.Constant(ir.IntType(32), self.itemsize)
+        return self.builder.call(function, [address, align, mask, self.zeros()])
+
+    def store_some(self, value: Any, address: Any, mask: Any) -> None:
+        pointer = self.vector.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer, ir.IntType(32), mask.type])
+        address = self.builder.bitcast(address, pointer)
+        align = ir.Constant(ir.IntType(32), self.itemsize)
+        self.builder.call(self._of_memory("store", kind), [value, address, align, mask])
+
+    def _of_memory(self, name: str, kind: Any) -> Any:
+        opaque = str(self.vector.as_pointer()) == "ptr"  # as of LLVM 17
+        pointer = "p0" if opaque else f"p0{self.name}"
+        return cgutils.get_or_insert_function(
+            self.builder.module, kind, f"llvm.masked.{name}.{self.name}.{pointer}"
+        )
+
     def splat(self, address: Any) -> Any:
         """Load one entry into all lanes."""
         entry = self.builder.load(address)
@@ -250,7 +281,6 @@ def inner_tile(rows: int, columns: int) -> Any:
         g_row: Any,
         g_image: Any,
         x: Any,
-        x_at: Any,
         x_image: Any,
         offsets: Any,
         first: Any,
@@ -262,7 +292,7 @@ def inner_tile(rows: int, columns: int) -> Any:
     ) -> Any:
         index = types.int64
         signature = types.void(
-            g, index, index, index, x, index, index, offsets, index, index, index, y, index, index
+            g, index, index, index, x, index, offsets, index, index, index, y, index, index
         )
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -272,7 +302,6 @@ def inner_tile(rows: int, columns: int) -> Any:
                 g_row,
                 g_image,
                 x,
-                x_at,
                 x_image,
                 offsets,
                 first,
@@ -283,9 +312,9 @@ def inner_tile(rows: int, columns: int) -> Any:
                 y_row,
             ) = args
             e = _Emitter(context, builder, sig.args[4].dtype)
-            table = e.address(offsets, sig.args[7], first)
+            table = e.address(offsets, sig.args[6], first)
             read = [
-                e.address(x, sig.args[4], x_at, builder.load(e.at(table, INDEX(n))))
+                e.address(x, sig.args[4], builder.load(e.at(table, INDEX(n))))
                 for n in range(columns)
             ]
             held = [
@@ -311,7 +340,7 @@ def inner_tile(rows: int, columns: int) -> Any:
 
             sums = e.loop(images, [e.zeros()] * (rows * columns), image)
             for m in range(rows):
-                row = e.address(y, sig.args[11], y_at, builder.mul(y_row, INDEX(m)))
+                row = e.address(y, sig.args[10], y_at, builder.mul(y_row, INDEX(m)))
                 for n in range(columns):
                     place = e.at(row, INDEX(n))
                     old = builder.load(place)
@@ -435,6 +464,49 @@ def pick(parts: int) -> Any:
     return vector
 
 
+def _fill() -> Any:
+    """Make ``to[to_at:][:length]`` zero but for ``[begin:end]``, that is ``source[source_at:]``.
+
+    Whole vectors are written: up to one less than a vector of zeros behind that.
+    """
+
+    @intrinsic
+    def fill(
+        _typing: Any,
+        to: Any,
+        to_at: Any,
+        length: Any,
+        source: Any,
+        source_at: Any,
+        begin: Any,
+        end: Any,
+    ) -> Any:
+        index = types.int64
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            to, to_at, length, source, source_at, begin, end = args
+            e = _Emitter(context, builder, sig.args[0].dtype)
+            target = e.address(to, sig.args[0], to_at)
+            origin = e.address(source, sig.args[3], builder.sub(source_at, begin))
+
+            def body(i: Any) -> list[Any]:
+                at = builder.mul(i, INDEX(e.lanes))
+                behind = e.mask(builder.sub(end, at))
+                before = e.mask(builder.sub(begin, at))
+                mask = builder.and_(behind, builder.not_(before))
+                e.store(e.load_some(e.at(origin, at), mask), e.at(target, at))
+                return []
+
+            vectors = builder.sdiv(builder.add(length, INDEX(e.lanes - 1)), INDEX(e.lanes))
+            with builder.if_then(builder.icmp_signed(">", vectors, INDEX(0))):
+                e.loop(vectors, [], body)
+            return context.get_dummy_value()
+
+        return types.void(to, index, index, source, index, index, index), emit
+
+    return fill
+
+
 def _copy() -> Any:
     """Make ``to[to_at:][:count] = source[source_at:][:count]``, of entries in memory order."""
 
@@ -447,7 +519,19 @@ def _copy() -> Any:
             e = _Emitter(context, builder, sig.args[0].dtype)
             target = e.address(to, sig.args[0], to_at)
             origin = e.address(source, sig.args[2], source_at)
-            cgutils.raw_memcpy(builder, target, origin, count, INDEX(e.itemsize))
+            if not MANY_REGISTERS:  # nor quick stores of some lanes
+                cgutils.raw_memcpy(builder, target, origin, count, INDEX(e.itemsize))
+                return context.get_dummy_value()
+
+            def body(i: Any) -> list[Any]:
+                at = builder.mul(i, INDEX(e.lanes))
+                mask = e.mask(builder.sub(count, at))
+                e.store_some(e.load_some(e.at(origin, at), mask), e.at(target, at), mask)
+                return []
+
+            vectors = builder.sdiv(builder.add(count, INDEX(e.lanes - 1)), INDEX(e.lanes))
+            with builder.if_then(builder.icmp_signed(">", vectors, INDEX(0))):
+                e.loop(vectors, [], body)
             return context.get_dummy_value()
 
         return types.void(to, index, source, index, index), emit
@@ -455,7 +539,7 @@ def _copy() -> Any:
     return copy
 
 
-copy = _copy()
+fill, copy = _fill(), _copy()
 
 # What is compiled is kept in files for later processes. By itself Numba sees that such a file is
 # out of date by the source of the function alone, not by that of others which it calls.
