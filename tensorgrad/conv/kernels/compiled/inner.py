@@ -17,8 +17,9 @@ from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_plan
 from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, fill, inner_tile, jit, lanes
 from tensorgrad.typing import Array, Shape
 
-POSITIONS = 2048  # of a few channels that an inner product goes through at a time
-CACHE = 400_000  # bytes of the planes, and of the lines, that are held at a time
+POSITIONS = 1024  # of a few channels that an inner product goes through at a time
+PLANES, LINES = 500_000, 250_000  # bytes that are held at a time
+BLOCK = 6  # planes that are kept in the first level of cache
 
 tile_4x6, tile_4x3, tile_4x1 = (inner_tile(4, columns) for columns in (6, 3, 1))
 tile_2x6, tile_2x3, tile_2x1 = (inner_tile(2, columns) for columns in (6, 3, 1))
@@ -26,41 +27,44 @@ tile_1x6, tile_1x3, tile_1x1 = (inner_tile(1, columns) for columns in (6, 3, 1))
 
 
 @jit
-def _products(g, g_row, g_image, x, x_image, offsets, images, count, y, y_at, y_row, rows):
-    """Add to y (rows, columns) the inner products of the rows of g with runs of x."""
-    columns = len(offsets)
-    m = 0
-    while m < rows:
-        height = 4 if MANY_REGISTERS and rows - m >= 4 else 2 if rows - m >= 2 else 1
-        left, n = (g, m * g_row, g_row, g_image, x, x_image), 0
-        while n < columns:
-            to = y_at + m * y_row + n
-            right = (offsets, n, images, count, y, to, y_row)
-            if columns - n >= 6:
-                if height == 4:
-                    tile_4x6(*left, *right)
-                elif height == 2:
-                    tile_2x6(*left, *right)
+def _products(g, g_row, g_image, x, x_image, offsets, block, images, count, y, y_at, y_row, rows, add):
+    """Put into y (rows, columns), or add, the inner products of the rows of g with runs of x.
+
+    A block of columns, that is runs, is done with all rows before the next, for the cache.
+    """
+    for begin in range(0, len(offsets), block):
+        end, m = min(begin + block, len(offsets)), 0
+        while m < rows:
+            height = 4 if MANY_REGISTERS and rows - m >= 4 else 2 if rows - m >= 2 else 1
+            left, n = (g, m * g_row, g_row, g_image, x, x_image), begin
+            while n < end:
+                to = y_at + m * y_row + n
+                right = (offsets, n, images, count, y, to, y_row, add)
+                if end - n >= 6:
+                    if height == 4:
+                        tile_4x6(*left, *right)
+                    elif height == 2:
+                        tile_2x6(*left, *right)
+                    else:
+                        tile_1x6(*left, *right)
+                    n += 6
+                elif end - n >= 3:
+                    if height == 4:
+                        tile_4x3(*left, *right)
+                    elif height == 2:
+                        tile_2x3(*left, *right)
+                    else:
+                        tile_1x3(*left, *right)
+                    n += 3
                 else:
-                    tile_1x6(*left, *right)
-                n += 6
-            elif columns - n >= 3:
-                if height == 4:
-                    tile_4x3(*left, *right)
-                elif height == 2:
-                    tile_2x3(*left, *right)
-                else:
-                    tile_1x3(*left, *right)
-                n += 3
-            else:
-                if height == 4:
-                    tile_4x1(*left, *right)
-                elif height == 2:
-                    tile_2x1(*left, *right)
-                else:
-                    tile_1x1(*left, *right)
-                n += 1
-        m += height
+                    if height == 4:
+                        tile_4x1(*left, *right)
+                    elif height == 2:
+                        tile_2x1(*left, *right)
+                    else:
+                        tile_1x1(*left, *right)
+                    n += 1
+            m += height
 
 
 @jit
@@ -99,7 +103,7 @@ class Inner(NamedTuple):
     def apply(self, x: Array, w: Array) -> Array:
         """Return x (n, g c, *i) * w (g o, c, *k) as (n, g, o, j)."""
         images, kernels = x.reshape(self.x_shape), w.reshape(self.w_shape)
-        y = np.zeros(self.y_shape, x.dtype)
+        y = np.empty(self.y_shape, x.dtype)
 
         def work(tasks: Array) -> None:
             with threads.scratch(x.dtype, *self.scratch) as (memory, held):
@@ -141,8 +145,8 @@ def plan_inner(
         for some in _ranges(images, of_images)
         for others in _ranges(filters, of_filters)
     ]
-    held_images = evenly(-(-images // of_images), CACHE // (together * planes.size * itemsize))
-    held_filters = evenly(-(-filters // of_filters), CACHE // (together * vectors * n * itemsize))
+    held_images = evenly(-(-images // of_images), PLANES // (together * planes.size * itemsize))
+    held_filters = evenly(-(-filters // of_filters), LINES // (together * vectors * n * itemsize))
     tables = (
         (*planes.shape, *planes.lows, *planes.steps, rows, vectors, n, len(planes.starts)),
         (together, held_images, held_filters),
@@ -173,9 +177,9 @@ def _ranges(count: int, parts: int) -> list[tuple[int, int]]:
 
 @jit
 def correlate(x, w, y, tasks, tables, memory, held):
-    """Do tasks (group, the first image and the end, the first filter and the end): add to y.
+    """Do tasks (group, the first image and the end, the first filter and the end).
 
-    x (n, g, c, i0, i1, i2), w (g, o, c, k0, k1, k2), y (g, o, n, j) contiguous and zero; ``memory``
+    x (n, g, c, i0, i1, i2), w (g, o, c, k0, k1, k2), y (g, o, n, j) contiguous; ``memory``
     is for the planes of x, and ``held`` for the lines of w.
     """
     shape, lows, steps = (tables[0], tables[1], tables[2], tables[3]), tables[4:7], tables[7:10]
@@ -200,22 +204,23 @@ def correlate(x, w, y, tasks, tables, memory, held):
             some = min(together, channels - channel)
             for first in range(0, depth, rows):
                 last = min(first + rows, depth)
-                for image in range(begin, end, held_images):
-                    images = min(held_images, end - image)
-                    for n in range(images):
+                for filters in range(low, high, held_filters):
+                    number = min(held_filters, high - filters)
+                    for o in range(number):
                         for c in range(some):
-                            source = x[image + n, group, channel + c]
-                            fill_planes(source, table, lows, steps, first, planes[n, c])
-                    for filters in range(low, high, held_filters):
-                        number = min(held_filters, high - filters)
-                        for o in range(number):
-                            for c in range(some):
-                                source = w[group, filters + o, channel + c]
-                                at = (o * together + c) * length
-                                _fill_line(source, first, last, held, at, length, n1, n2)
+                            source = w[group, filters + o, channel + c]
+                            at = (o * together + c) * length
+                            _fill_line(source, first, last, held, at, length, n1, n2)
+                    for image in range(begin, end, held_images):
+                        images = min(held_images, end - image)
+                        if filters == low or images < end - begin:
+                            for n in range(images):
+                                for c in range(some):
+                                    source = x[image + n, group, channel + c]
+                                    fill_planes(source, table, lows, steps, first, planes[n, c])
                         at = ((group * w.shape[1] + filters) * y.shape[2] + image) * count
                         _products(
                             held, together * length, length, memory, size,
-                            offsets[: images * count], some, vectors,
-                            flat, at, y.shape[2] * count, number,
+                            offsets[: images * count], BLOCK * count, some, vectors,
+                            flat, at, y.shape[2] * count, number, min(channel + first, 1),
                         )  # fmt: skip

@@ -103,14 +103,26 @@ class _Emitter:
         )
         return self.builder.call(function, [x, y, z])
 
-    def sum(self, vector: Any) -> Any:
-        """Add up the lanes."""
-        kind = ir.FunctionType(self.scalar, [self.scalar, self.vector])
-        function = cgutils.get_or_insert_function(
-            self.builder.module, kind, f"llvm.vector.reduce.fadd.{self.name}"
-        )
-        zero = ir.Constant(self.scalar, 0.0)
-        return self.builder.call(function, [zero, vector], fastmath=("reassoc",))
+    def sums(self, vectors: Sequence[Any]) -> Any:
+        """Return a vector of the sums over the lanes of at most so many vectors as it has lanes."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        while len(vectors) < self.lanes:
+            vectors = [*vectors, undefined]
+        halves = [[2 * i + odd for i in range(self.lanes)] for odd in (0, 1)]
+        while len(vectors) > 1:  # neighbours are added, until there is one left of each vector
+            pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+            vectors = [
+                undefined
+                if one is undefined
+                else self.builder.fadd(
+                    *(self.builder.shuffle_vector(one, other, self.order(h)) for h in halves)
+                )
+                for one, other in pairs
+            ]
+        return vectors[0]
+
+    def order(self, entries: Sequence[int]) -> Any:
+        return ir.Constant(ir.VectorType(ir.IntType(32), len(entries)), list(entries))
 
     def zeros(self) -> Any:
         return ir.Constant(self.vector, [0.0] * self.lanes)
@@ -119,16 +131,16 @@ class _Emitter:
         return ir.Constant(self.vector, [value] * self.lanes)
 
     def shuffle(self, vector: Any, order: Sequence[int]) -> Any:
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), list(order))
-        return self.builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
+        undefined = ir.Constant(vector.type, ir.Undefined)
+        return self.builder.shuffle_vector(vector, undefined, self.order(order))
 
     def joined(self, vectors: Sequence[Any]) -> Any:
         """Return vectors, a power of two of them, as one long vector."""
         while len(vectors) > 1:
             count = vectors[0].type.count
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), list(range(2 * count)))
+            order = self.order(range(2 * count))
             pairs = zip(vectors[::2], vectors[1::2], strict=True)
-            vectors = [self.builder.shuffle_vector(a, b, mask) for a, b in pairs]
+            vectors = [self.builder.shuffle_vector(a, b, order) for a, b in pairs]
         return vectors[0]
 
     def weighted(self, weights: Sequence[float], vectors: Sequence[Any]) -> Any:
@@ -268,9 +280,10 @@ def outer_tile(rows: int, vectors: int) -> Any:
 
 
 def inner_tile(rows: int, columns: int) -> Any:
-    """Make ``y[m, n] += sum over i, q of g[m, i, q] * x[i, offsets[n] + q]``, q in vectors.
+    """Make ``y[m, n] = sum over i, q of g[m, i, q] * x[i, offsets[n] + q]``, q in vectors.
 
     A tile of inner products: images i, one after another at a distance, and positions q of each.
+    They are added to what is in y where ``add`` is 1, not 0.
     """
 
     @intrinsic
@@ -289,10 +302,11 @@ def inner_tile(rows: int, columns: int) -> Any:
         y: Any,
         y_at: Any,
         y_row: Any,
+        add: Any,
     ) -> Any:
         index = types.int64
         signature = types.void(
-            g, index, index, index, x, index, offsets, index, index, index, y, index, index
+            g, index, index, index, x, index, offsets, index, index, index, y, index, index, index
         )
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -310,6 +324,7 @@ def inner_tile(rows: int, columns: int) -> Any:
                 y,
                 y_at,
                 y_row,
+                add,
             ) = args
             e = _Emitter(context, builder, sig.args[4].dtype)
             table = e.address(offsets, sig.args[6], first)
@@ -341,12 +356,11 @@ def inner_tile(rows: int, columns: int) -> Any:
             sums = e.loop(images, [e.zeros()] * (rows * columns), image)
             for m in range(rows):
                 row = e.address(y, sig.args[10], y_at, builder.mul(y_row, INDEX(m)))
-                for n in range(columns):
-                    place = e.at(row, INDEX(n))
-                    old = builder.load(place)
-                    builder.store(
-                        builder.fadd(old, e.sum(sums[m * columns + n])), place, align=e.itemsize
-                    )
+                for n in range(0, columns, e.lanes):
+                    some = sums[m * columns : (m + 1) * columns][n : n + e.lanes]
+                    place, width = e.at(row, INDEX(n)), INDEX(len(some))
+                    before = e.load_some(place, e.mask(builder.mul(add, width)))
+                    e.store_some(builder.fadd(before, e.sums(some)), place, e.mask(width))
             return context.get_dummy_value()
 
         return signature, emit
