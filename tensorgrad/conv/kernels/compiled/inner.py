@@ -27,7 +27,9 @@ tile_1x6, tile_1x3, tile_1x1 = (inner_tile(1, columns) for columns in (6, 3, 1))
 
 
 @jit
-def _products(g, g_row, g_image, x, x_image, offsets, block, images, count, y, y_at, y_row, rows, add):
+def _products(
+    g, g_row, g_image, x, x_image, offsets, block, images, count, y, y_at, y_row, rows, add
+):
     """Put into y (rows, columns), or add, the inner products of the rows of g with runs of x.
 
     A block of columns, that is runs, is done with all rows before the next, for the cache.
@@ -121,10 +123,8 @@ def plan_inner(
     images, groups = x_shape[0], geometry.groups
     channels, filters, kernel = w_shape[1], w_shape[0] // groups, w_shape[2:]
     axes = [
-        Axis(low, d, tuple(s * j for j in range(o)), k)
-        for (low, _), s, d, k, o in zip(
-            geometry.padding, geometry.stride, geometry.dilation, kernel, out, strict=True
-        )
+        Axis(i, low, d, tuple(s * j for j in range(o)), k)
+        for i, s, (low, _), _, d, k, o in zip(x_shape[2:], *geometry[:4], kernel, out, strict=True)
     ]
     row = prod(make_planes(axes, 1).shape[2:])
     rows = evenly(kernel[0], POSITIONS // row)
@@ -133,12 +133,14 @@ def plan_inner(
     n = lanes(itemsize)
     length = ((rows - 1) * planes.shape[2] + kernel[1] - 1) * planes.shape[3] + kernel[2]
     vectors = -(-length // n)
-    # Groups are divided among the threads, or images, or else filters. What is not divided is laid
-    # out once for each part.
+    # Groups are divided among the threads, or images, or filters. What is not divided is laid out
+    # once for each part: that should be the smaller.
     of_images, of_filters = 1, 1
     if groups < number:
-        of_images = number if images >= 8 * number else 1
-        of_filters = min(number, filters) if of_images == 1 else 1
+        if images >= 8 * number and prod(x_shape) >= prod(w_shape):
+            of_images = number
+        else:
+            of_filters = min(number, filters)
     tasks = [
         (group, *some, *others)
         for group in range(groups)
@@ -148,7 +150,7 @@ def plan_inner(
     held_images = evenly(-(-images // of_images), PLANES // (together * planes.size * itemsize))
     held_filters = evenly(-(-filters // of_filters), LINES // (together * vectors * n * itemsize))
     tables = (
-        (*planes.shape, *planes.lows, *planes.steps, rows, vectors, n, len(planes.starts)),
+        (*planes.shape, *planes.lows, *planes.steps, rows, vectors, n, planes.starts.size),
         (together, held_images, held_filters),
         planes.table,
         planes.starts,
@@ -185,8 +187,8 @@ def correlate(x, w, y, tasks, tables, memory, held):
     shape, lows, steps = (tables[0], tables[1], tables[2], tables[3]), tables[4:7], tables[7:10]
     rows, vectors, lanes, count = tables[10], tables[11], tables[12], tables[13]
     together, held_images, held_filters = tables[14], tables[15], tables[16]
-    table = tables[17 : 17 + 3 * shape[0]].reshape(shape[0], 3)
-    starts = tables[17 + 3 * shape[0] :]
+    table = tables[17 : 17 + 5 * shape[0]].reshape(shape[0], 5)
+    starts = tables[17 + 5 * shape[0] :]
     channels, depth = x.shape[2], w.shape[3]
     n1, n2 = shape[2], shape[3]
     size = shape[0] * shape[1] * n1 * n2

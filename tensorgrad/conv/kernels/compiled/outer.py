@@ -4,6 +4,7 @@ Results are computed for runs of positions that go on from row to row of a plane
 the rows: a few are computed in vain, and no vector is left partly empty at the end of each row.
 """
 
+from collections.abc import Sequence
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -11,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tensorgrad.conv import threads
-from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_planes
 from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, jit, lanes, outer_tile
+from tensorgrad.conv.kernels.phases import Phase
 from tensorgrad.typing import Array, Shape
 
 CACHE = 400_000  # bytes of planes that are held at a time, for the second level of cache
@@ -25,22 +26,23 @@ tile_4x6, tile_3x6, tile_2x6, tile_1x6 = (outer_tile(rows, 6) for rows in (4, 3,
 
 
 @jit
-def multiply_wide(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
+def multiply_wide(w, w_at, w_row, pairs, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, three vectors each."""
     o = 0
     while o < count:
-        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        left = (w, w_at + o * w_row, w_row, pairs, x, at, place)
+        right = (b, b_at + o, y, y_at + o * y_row, y_row)
         if MANY_REGISTERS and count - o >= 8:
-            tile_8x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_8x3(*left, *right)
             o += 8
         elif count - o >= 4:
-            tile_4x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_4x3(*left, *right)
             o += 4
         elif count - o >= 2:
-            tile_2x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_2x3(*left, *right)
             o += 2
         else:
-            tile_1x3(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_1x3(*left, *right)
             o += 1
 
 
@@ -48,56 +50,59 @@ tile_2x12, tile_1x12 = outer_tile(2, 12), outer_tile(1, 12)
 
 
 @jit
-def multiply_narrow(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
+def multiply_narrow(w, w_at, w_row, pairs, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, two vectors each."""
     o = 0
     while o < count:
-        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        left = (w, w_at + o * w_row, w_row, pairs, x, at, place)
+        right = (b, b_at + o, y, y_at + o * y_row, y_row)
         if MANY_REGISTERS and count - o >= 8:
-            tile_8x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_8x2(*left, *right)
             o += 8
         elif count - o >= 4:
-            tile_4x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_4x2(*left, *right)
             o += 4
         elif count - o >= 2:
-            tile_2x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_2x2(*left, *right)
             o += 2
         else:
-            tile_1x2(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_1x2(*left, *right)
             o += 1
 
 
 @jit
-def multiply_long(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
+def multiply_long(w, w_at, w_row, pairs, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, six vectors each: better for few rows."""
     o = 0
     while o < count:
-        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        left = (w, w_at + o * w_row, w_row, pairs, x, at, place)
+        right = (b, b_at + o, y, y_at + o * y_row, y_row)
         if MANY_REGISTERS and count - o >= 4:
-            tile_4x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_4x6(*left, *right)
             o += 4
         elif MANY_REGISTERS and count - o == 3:
-            tile_3x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_3x6(*left, *right)
             o += 3
         elif count - o >= 2:
-            tile_2x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_2x6(*left, *right)
             o += 2
         else:
-            tile_1x6(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_1x6(*left, *right)
             o += 1
 
 
 @jit
-def multiply_longest(w, w_at, taps, offsets, x, at, place, b, b_at, y, y_at, y_row, count):
+def multiply_longest(w, w_at, w_row, pairs, x, at, place, b, b_at, y, y_at, y_row, count):
     """Compute ``count`` rows of results, twelve vectors each: better for one or two rows."""
     o = 0
     while o < count:
-        weights, here, start = w_at + o * taps, y_at + o * y_row, b_at + o
+        left = (w, w_at + o * w_row, w_row, pairs, x, at, place)
+        right = (b, b_at + o, y, y_at + o * y_row, y_row)
         if MANY_REGISTERS and count - o >= 2:
-            tile_2x12(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_2x12(*left, *right)
             o += 2
         else:
-            tile_1x12(w, weights, taps, offsets, x, at, place, b, start, y, here, y_row)
+            tile_1x12(*left, *right)
             o += 1
 
 
@@ -105,7 +110,7 @@ class Outer(NamedTuple):
     """A convolution of three axes, planned: what `convolve` needs but for the arrays."""
 
     x_shape: Shape  # (n, g, c, i0, i1, i2)
-    w_shape: Shape  # (g, o, c taps)
+    w_shape: Shape  # (g, o, c, k0, k1, k2)
     tasks: Array  # (tasks, 3): image, group, first row of results
     tables: Array  # all the rest, in integers, as `convolve` reads it
     scratch: int  # entries of memory that a thread needs
@@ -125,33 +130,38 @@ class Outer(NamedTuple):
 def plan_outer(
     x_shape: Shape,
     w_shape: Shape,
-    geometry: Geometry,
+    y_shape: Shape,
+    axes: Sequence[Sequence[Phase]],
+    groups: int,
     itemsize: int,
-    origin: int,
-    strides: Shape,
 ) -> Outer:
-    """Plan a convolution of three axes.
+    """Plan a convolution of three axes, each of which has one phase or several.
 
-    The results (n, g o, j0, j1, j2) are the entries of y from the origin on, at these strides.
+    All phases read the same planes. Their results lie between each other in y.
     """
-    out = geometry.output_sides(x_shape[2:], w_shape[2:])
-    images, groups = x_shape[0], geometry.groups
-    channels, filters = w_shape[1], w_shape[0] // groups
-    axes = [
-        Axis(low, s, tuple(d * t for t in range(k)), o)
-        for (low, _), s, d, k, o in zip(
-            geometry.padding, geometry.stride, geometry.dilation, w_shape[2:], out, strict=True
-        )
-    ]
-    whole = make_planes(axes, out[0])
+    images, channels, filters = x_shape[0], w_shape[1], w_shape[0] // groups
+    strides = [prod(y_shape[i + 1 :]) for i in range(len(y_shape))]
+    every, joined, counts = [], [], []
+    for side, kernel, out, phases in zip(x_shape[2:], w_shape[2:], y_shape[2:], axes, strict=True):
+        low = max(phase.pads[0] for phase in phases)
+        found = []
+        for phase in phases:
+            taps = range(kernel)[phase.taps]
+            starts = [low - phase.pads[0] + phase.dilation * t for t in range(len(taps))]
+            found.append((phase.results.start, len(range(out)[phase.results]), taps, starts))
+        starts = tuple(sorted({start for *_, some in found for start in some}))
+        counts.append(max(count for _, count, *_ in found))
+        joined.append(Axis(side, low, phases[0].stride, starts, counts[-1]))
+        every.append(found)
+    whole = make_planes(joined, counts[0])
     row = channels * whole.size // whole.shape[1] * itemsize
-    halo = axes[0].reach
-    rows = min(max(CACHE // row - halo, 2 * halo, 1), out[0])
-    rows = -(-out[0] // -(-out[0] // rows))  # evenly
-    together = min(max(CACHE // (row * (rows + halo)), 1), images) if rows == out[0] else 1
-    planes = make_planes(axes, rows)
+    halo = joined[0].reach
+    rows = min(max(CACHE // row - halo, 2 * halo, 1), counts[0])
+    rows = -(-counts[0] // -(-counts[0] // rows))  # evenly
+    together = min(max(CACHE // (row * (rows + halo)), 1), images) if rows == counts[0] else 1
+    planes = make_planes(joined, rows)
     n = lanes(itemsize)
-    places, lines = _vectors(planes.shape[1:], (rows, *out[1:]), n)
+    places, lines = _vectors(planes.shape[1:], (rows, *counts[1:]), n)
     vectors = len(places)
     of_all = [(i, *line, i * vectors * n + lane) for i in range(together) for line, lane in lines]
     places = [i * channels * planes.size + place for i in range(together) for place in places]
@@ -160,33 +170,44 @@ def plan_outer(
     width = min(widths, key=lambda w: -(-len(places) // w) * w)
     block = n * width
     blocks = -(-len(places) // width)
-    # of each block: its lanes, and the image, row, position in y from that row, length of results
+    # of each block: its lanes, and the image, row, line, column and length of the results in them
     runs: list[list[tuple[int, ...]]] = [[] for _ in range(blocks)]
     for image, r, i, lane in of_all:  # a line may go on from block to block
-        for index in range(lane // block, (lane + out[2] - 1) // block + 1):
-            first, last = max(lane, index * block), min(lane + out[2], (index + 1) * block)
-            at = r * strides[2] + i * strides[3] + (first - lane) * strides[4]
-            runs[index].append((first - index * block, image, r, at, last - first))
+        for index in range(lane // block, (lane + counts[2] - 1) // block + 1):
+            first, last = max(lane, index * block), min(lane + counts[2], (index + 1) * block)
+            runs[index].append((first - index * block, image, r, i, first - lane, last - first))
     places += [places[-1]] * (blocks * width - len(places))
-    spread = (strides[0], strides[1] * filters, *strides[1:])
-    counts = (len(planes.starts), len(places), sum(map(len, runs)), blocks)
+    parts, taps = [], []
+    for phase in product(*every):
+        origin = sum(first * s for (first, *_), s in zip(phase, strides[2:], strict=True))
+        at = [
+            [axis.starts.index(start) for start in starts]
+            for (*_, starts), axis in zip(phase, joined, strict=True)
+        ]
+        met = list(product(*(some for _, _, some, _ in phase)))
+        found = zip(met, planes.starts[np.ix_(*at)].flat, strict=True)
+        parts.append((len(met), origin, *(count for _, count, *_ in phase)))
+        taps += [(*tap, start) for tap, start in found]
+    steps = [s * phases[0].results.step for s, phases in zip(strides[2:], axes, strict=True)]
+    spread = (strides[0], strides[1] * filters, strides[1], *steps)
+    sizes = (together, width, n, len(places), sum(map(len, runs)), blocks, len(parts), len(taps))
     tables = (
-        (*planes.shape, *planes.lows, *planes.steps, origin, *spread, together, out[0], width, n),
-        counts,
+        (*planes.shape, *planes.lows, *planes.steps, *spread, *sizes),
         planes.table,
-        planes.starts,
         places,
         [run for block in runs for run in block],
         np.cumsum([0, *map(len, runs)]),
+        parts,
+        taps,
     )
-    ranges = range(0, images, together), range(groups), range(0, out[0], rows)
+    ranges = range(0, images, together), range(groups), range(0, counts[0], rows)
     return Outer(
         (images, groups, channels, *x_shape[2:]),
-        (groups, filters, channels * prod(w_shape[2:])),
+        (groups, filters, *w_shape[1:]),
         np.array(list(product(*ranges))),
         np.concatenate([np.ravel(table) for table in tables]),
         together * channels * planes.size + n,
-        images * prod(out) * prod(w_shape),
+        images * channels * filters * groups * sum(prod(part[2:]) * part[0] for part in parts),
     )
 
 
@@ -210,73 +231,100 @@ def _vectors(
 def convolve(x, w, b, y, tasks, tables, memory):
     """Do tasks (image, group, first row): fill planes, multiply, and put results in place.
 
-    x (n, g, c, i0, i1, i2), w (g, o, c taps), b (g o,), y and the planes' ``memory`` flat.
+    x (n, g, c, i0, i1, i2), w (g, o, c, k0, k1, k2), b (g o,), y and the planes' ``memory`` flat.
     """
     shape = (tables[0], tables[1], tables[2], tables[3])
-    lows, steps, origin, strides = tables[4:7], tables[7:10], tables[10], tables[11:17]
-    together, left, width, lanes = tables[17], tables[18], tables[19], tables[20]
-    at = 25
-    table = tables[at : at + 3 * shape[0]].reshape(shape[0], 3)
-    at += 3 * shape[0]
-    starts = tables[at : at + tables[21]]
-    at += tables[21]
-    places = tables[at : at + tables[22]]
-    at += tables[22]
-    runs = tables[at : at + 5 * tables[23]].reshape(tables[23], 5)
-    begins = tables[at + 5 * tables[23] :]
-    channels, count, taps = x.shape[2], w.shape[1], w.shape[2]
+    lows, steps, strides = tables[4:7], tables[7:10], tables[10:16]
+    together, width, lanes = tables[16], tables[17], tables[18]
+    at = 24
+    table = tables[at : at + 5 * shape[0]].reshape(shape[0], 5)
+    at += 5 * shape[0]
+    places = tables[at : at + tables[19]]
+    at += tables[19]
+    runs = tables[at : at + 6 * tables[20]].reshape(tables[20], 6)
+    at += 6 * tables[20]
+    begins = tables[at : at + tables[21] + 1]
+    at += tables[21] + 1
+    parts = tables[at : at + 5 * tables[22]].reshape(tables[22], 5)
+    at += 5 * tables[22]
+    taps = tables[at:].reshape(tables[23], 4)
+    channels, count = x.shape[2], w.shape[1]
     size = shape[0] * shape[1] * shape[2] * shape[3]
     planes = memory[: together * channels * size].reshape(
         (together, channels, shape[0], shape[1], shape[2], shape[3])
     )
-    offsets = np.empty(taps, np.int64)
-    for c in range(channels):
-        for t in range(len(starts)):
-            offsets[c * len(starts) + t] = c * size + starts[t]
-    block, step = width * lanes, strides[5]
+    of_group, of_filter, of_channel = w.strides[0], w.strides[1], w.strides[2]
+    pairs = np.empty((channels * len(taps), 2), np.int64)
+    t = 0
+    for part in range(len(parts)):
+        number = parts[part, 0]
+        for c in range(channels):
+            for k in range(number):
+                tap, at = taps[t + k], channels * t + c * number + k
+                way = tap[0] * w.strides[3] + tap[1] * w.strides[4] + tap[2] * w.strides[5]
+                pairs[at, 0] = (c * of_channel + way) // w.itemsize
+                pairs[at, 1] = c * size + tap[3]
+        t += number
+    block, step, row = width * lanes, strides[5], of_filter // w.itemsize
     results = np.empty(ROWS * block, x.dtype)
-    weights = w.reshape(-1)
     for task in range(len(tasks)):
         image, group, first = tasks[task]
-        images, rows = min(together, x.shape[0] - image), left - first
+        images = min(together, x.shape[0] - image)
         for i in range(images):
             for c in range(channels):
                 fill_planes(x[image + i, group, c], table, lows, steps, first, planes[i, c])
-        base = origin + image * strides[0] + group * strides[1] + first * strides[3]
-        for index in range(len(begins) - 1):
-            begin, end = begins[index], begins[index + 1]
-            if runs[begin, 1] >= images or runs[begin, 2] >= rows:
-                continue
-            place = index * width
-            whole = step == 1 and end - begin == 1 and runs[begin, 4] == block
-            for o in range(0, count, ROWS):
-                number = min(ROWS, count - o)
-                row = group * count + o
-                if whole:
-                    target, distance = y, strides[2]
-                    to = base + runs[begin, 1] * strides[0] + o * strides[2] + runs[begin, 3]
-                else:
-                    target, to, distance = results, 0, block
-                tile = (weights, row * taps, taps, offsets, memory, places, place, b, row)
-                if width == 3:
-                    multiply_wide(*tile, target, to, distance, number)
-                elif width == 2:
-                    multiply_narrow(*tile, target, to, distance, number)
-                elif width == 6:
-                    multiply_long(*tile, target, to, distance, number)
-                else:
-                    multiply_longest(*tile, target, to, distance, number)
-                if whole:
-                    continue
+        begin_tap = 0
+        for part in range(len(parts)):
+            number, rows, width1, width2 = (
+                parts[part, 0], parts[part, 2] - first, parts[part, 3], parts[part, 4],
+            )  # fmt: skip
+            met = pairs[channels * begin_tap : channels * (begin_tap + number)]
+            begin_tap += number
+            base = parts[part, 1] + image * strides[0] + group * strides[1] + first * strides[3]
+            for index in range(len(begins) - 1):
+                begin, end = begins[index], begins[index + 1]
+                if runs[begin, 1] >= images:
+                    break
+                useful = False
                 for r in range(begin, end):
-                    lane, i, j, position, length = runs[r]
-                    if i >= images or j >= rows:
+                    useful |= runs[r, 2] < rows
+                if not useful:
+                    continue
+                place = index * width
+                whole = step == 1 and runs[begin, 5] == block
+                whole &= runs[begin, 3] < width1 and runs[begin, 4] + block <= width2
+                for o in range(0, count, ROWS):
+                    filters = min(ROWS, count - o)
+                    if whole:
+                        target, distance = y, strides[2]
+                        to = base + runs[begin, 1] * strides[0] + runs[begin, 2] * strides[3]
+                        to += o * strides[2] + runs[begin, 3] * strides[4] + runs[begin, 4]
+                    else:
+                        target, to, distance = results, 0, block
+                    left = (w, (group * of_group + o * of_filter) // w.itemsize, row, met)
+                    right = (memory, places, place, b, group * count + o)
+                    if width == 3:
+                        multiply_wide(*left, *right, target, to, distance, filters)
+                    elif width == 2:
+                        multiply_narrow(*left, *right, target, to, distance, filters)
+                    elif width == 6:
+                        multiply_long(*left, *right, target, to, distance, filters)
+                    else:
+                        multiply_longest(*left, *right, target, to, distance, filters)
+                    if whole:
                         continue
-                    for m in range(number):
-                        source = m * block + lane
-                        to = base + i * strides[0] + (o + m) * strides[2] + position
-                        if step == 1:
-                            copy(y, to, results, source, length)
-                        else:
-                            for q in range(length):
-                                y[to + q * step] = results[source + q]
+                    for r in range(begin, end):
+                        lane, n, i, j, column, length = runs[r]
+                        length = min(length, width2 - column)
+                        if n >= images or i >= rows or j >= width1 or length <= 0:
+                            continue
+                        to = base + n * strides[0] + i * strides[3] + j * strides[4] + column * step
+                        to += o * strides[2]
+                        for m in range(filters):
+                            source = m * block + lane
+                            if step == 1:
+                                copy(y, to, results, source, length)
+                            else:
+                                for q in range(length):
+                                    y[to + q * step] = results[source + q]
+                            to += strides[2]

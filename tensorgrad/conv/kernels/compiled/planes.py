@@ -44,8 +44,9 @@ def _aligned(x: Array, dtype: np.dtype) -> Array:
 
 
 class Axis(NamedTuple):
-    """Along one axis: the zeros before the input, the step, and where runs start."""
+    """Along one axis: the input and the zeros before it, the step, and where runs start."""
 
+    side: int  # of the input
     low: int
     step: int
     starts: tuple[int, ...]
@@ -66,10 +67,12 @@ class Planes(NamedTuple):
     """What `fill_planes` needs to know, and where runs start in what it makes."""
 
     shape: Shape  # (planes, rows, *sides) of one channel
-    table: Array  # (planes, 3): the phase of each plane along each axis
+    # (planes, 5): the phase of each plane along the first axes; along the last one its entry q is
+    # that of the input at q * step - shift, for q from begin to end
+    table: Array
     lows: Array
     steps: Array
-    starts: Array  # where the run of each start begins; starts in C order
+    starts: Array  # where the run of each start begins, by the number of the start along each axis
 
     @property
     def size(self) -> int:
@@ -89,12 +92,18 @@ def make_planes(axes: Sequence[Axis], rows: int) -> Planes:
         phase = tuple(s % axis.step for s, axis in zip(start, axes, strict=True))
         i, j, k = (s // axis.step for s, axis in zip(start, axes, strict=True))
         starts.append(number[phase] * size + (i * sides[1] + j) * sides[2] + k)
+    last, width, table = axes[-1], sides[-1], []
+    for *others, phase in phases:
+        shift = last.low - phase
+        begin = min(max(-(-shift // last.step), 0), width)
+        end = max(min((last.side - 1 + shift) // last.step + 1, width), begin)
+        table.append((*others, shift, begin, end))
     return Planes(
         (len(phases), *sides),
-        np.array(phases),
+        np.array(table),
         np.array([axis.low for axis in axes]),
         np.array([axis.step for axis in axes]),
-        np.array(starts),
+        np.array(starts).reshape([len(axis.starts) for axis in axes]),
     )
 
 
@@ -108,15 +117,13 @@ def fill_planes(x, table, lows, steps, first, planes):
     Up to a vector of zeros is written behind them.
     """
     count, n0, n1, n2 = planes.shape
-    i0, i1, i2 = x.shape
+    i0, i1 = x.shape[0], x.shape[1]
     step, lanes = steps[2], VECTOR_BYTES // x.itemsize
     flat = planes.reshape(-1)
     s0, s1, s2 = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize, x.strides[2] // x.itemsize
     to = 0
     for p in range(count):
-        shift = lows[2] - table[p, 2]  # planes[..., q] is x[..., q * step - shift]
-        begin = min(max(-(-shift // step), 0), n2)
-        end = max(min((i2 - 1 + shift) // step + 1, n2), begin)
+        shift, begin, end = table[p, 2], table[p, 3], table[p, 4]
         for r0 in range(n0):
             z0 = (first + r0) * steps[0] + table[p, 0] - lows[0]
             for r1 in range(n1):

@@ -1,7 +1,6 @@
 """A convolution by compiled kernels: two kinds of vectors, and the phases of a dilated input."""
 
 from functools import lru_cache
-from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -23,10 +22,9 @@ class Plan(NamedTuple):
 
     w_shape: Shape  # of three axes
     y_shape: Shape  # of those there are
-    inner: Inner | None  # where there are few results; else
-    # the outer convolutions that make the results, and which taps each is with
-    parts: tuple[tuple[Outer, Any], ...]
-    complete: bool  # whether these make all results, or some meet only zeros
+    inner: Inner | None  # where there are few results
+    outer: Outer | None  # where there are many, and not all meet only zeros
+    complete: bool  # whether it makes all results, or some meet only zeros
 
 
 @lru_cache(maxsize=1024)
@@ -40,33 +38,17 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     kernel, out = w_shape[2:], three(y_shape[2:], 1)
     if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
         inner = plan_inner(x_shape, w_shape, geometry, itemsize, number)
-        return Plan(w_shape, y_shape, inner, (), complete=True)
-    strides = tuple(prod(out[i:]) for i in range(1, 4))
-    distances = (w_shape[0] * prod(out), prod(out), *strides)
+        return Plan(w_shape, y_shape, inner, None, complete=True)
     lows = [low for low, _ in padding]
     axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
     every = [list(phases(*axis)) for axis in axes]
-    parts = []
-    for phase in product(*every):
-        results, taps = [p.results for p in phase], tuple(p.taps for p in phase)
-        met = tuple(len(range(k)[tap]) for k, tap in zip(kernel, taps, strict=True))
-        outer = plan_outer(
-            x_shape,
-            (*w_shape[:2], *met),
-            Geometry(
-                tuple(p.stride for p in phase),
-                tuple(p.pads for p in phase),
-                (1,) * len(phase),
-                tuple(p.dilation for p in phase),
-                geometry.groups,
-            ),
-            itemsize,
-            sum(r.start * s for r, s in zip(results, strides, strict=True)),
-            (*distances[:2], *(r.step * s for r, s in zip(results, strides, strict=True))),
-        )
-        parts.append((outer, None if met == kernel else (..., *taps)))
-    made = (sum(len(range(o)[p.results]) for p in axis) for axis, o in zip(every, out, strict=True))
-    return Plan(w_shape, y_shape, None, tuple(parts), prod(made) == prod(out))
+    made = prod(
+        sum(len(range(o)[p.results]) for p in axis) for axis, o in zip(every, out, strict=True)
+    )
+    outer = None
+    if made:
+        outer = plan_outer(x_shape, w_shape, (*y_shape[:2], *out), every, geometry.groups, itemsize)
+    return Plan(w_shape, y_shape, None, outer, made == prod(out))
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -89,8 +71,6 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     y = np.empty(p.y_shape, x.dtype)
     if not p.complete:
         y[:] = start.reshape(-1, *(1,) * (y.ndim - 2))
-    memory = y.reshape(-1)
-    for outer, taps in p.parts:
-        met = w if taps is None else w.reshape(p.w_shape)[taps]
-        outer.apply(x, np.ascontiguousarray(met), start, memory)
+    if p.outer is not None:
+        p.outer.apply(x, w, start, y.reshape(-1))
     return y

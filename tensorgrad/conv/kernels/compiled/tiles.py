@@ -59,8 +59,9 @@ class _Emitter:
 
     def mask(self, count: Any) -> Any:
         """Return which lanes come before a count."""
-        kind = ir.VectorType(INDEX, self.lanes)
-        zero = ir.Constant(ir.IntType(32), 0)
+        short = ir.IntType(32)
+        kind, zero = ir.VectorType(short, self.lanes), ir.Constant(short, 0)
+        count = self.builder.trunc(count, short)
         first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), count, zero)
         counts = self.shuffle(first, [0] * self.lanes)
         return self.builder.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), counts)
@@ -217,9 +218,9 @@ class _Emitter:
 
 
 def outer_tile(rows: int, vectors: int) -> Any:
-    """Make ``y[m, v] = b[m] + sum over r of w[m, r] * x[at[v] + offsets[r]]``, v being vectors.
+    """Make ``y[m, v] = b[m] + sum over r of w[m, pairs[r, 0]] * x[at[v] + pairs[r, 1]]``.
 
-    Each entry of w meets a vector of x: a tile of an outer product.
+    v is in vectors: each entry of w meets a vector of x, a tile of an outer product.
     """
 
     @intrinsic
@@ -228,7 +229,7 @@ def outer_tile(rows: int, vectors: int) -> Any:
         w: Any,
         w_at: Any,
         w_row: Any,
-        offsets: Any,
+        pairs: Any,
         x: Any,
         at: Any,
         at_at: Any,
@@ -239,13 +240,14 @@ def outer_tile(rows: int, vectors: int) -> Any:
         y_row: Any,
     ) -> Any:
         index = types.int64
-        signature = types.void(w, index, index, offsets, x, at, index, b, index, y, index, index)
+        signature = types.void(w, index, index, pairs, x, at, index, b, index, y, index, index)
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            w, w_at, w_row, offsets, x, at, at_at, b, b_at, y, y_at, y_row = args
+            w, w_at, w_row, pairs, x, at, at_at, b, b_at, y, y_at, y_row = args
             e = _Emitter(context, builder, sig.args[4].dtype)
-            count = context.make_array(sig.args[3])(context, builder, offsets).nitems
-            table = e.address(offsets, sig.args[3])
+            entries = context.make_array(sig.args[3])(context, builder, pairs).nitems
+            count = builder.lshr(entries, INDEX(1))
+            table = e.address(pairs, sig.args[3])
             places = e.address(at, sig.args[5], at_at)
             read = [
                 e.address(x, sig.args[4], builder.load(e.at(places, INDEX(v))))
@@ -257,10 +259,11 @@ def outer_tile(rows: int, vectors: int) -> Any:
                 start += [e.splat(e.address(b, sig.args[7], b_at, INDEX(m)))] * vectors
 
             def body(i: Any, *sums: Any) -> list[Any]:
-                offset = builder.load(e.at(table, i))
+                pair = e.at(table, builder.shl(i, INDEX(1)))
+                offset = builder.load(e.at(pair, INDEX(1)))
                 xs = [e.load(e.at(address, offset)) for address in read]
                 results = []
-                column = e.at(weights, i)
+                column = e.at(weights, builder.load(pair))
                 for m in range(rows):
                     # from one address: eight would not leave registers for the rest
                     weight = e.splat(e.at(column, builder.mul(w_row, INDEX(m))))

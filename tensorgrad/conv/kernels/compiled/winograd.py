@@ -179,7 +179,9 @@ def convolve(
     for i in range(TILE):
         for j in range(TILE):
             offsets[TILE * i + j] = (i % 4 * 4 + j % 4) * distance + i // 4 * pitch + j // 4
-    entries = np.arange(channels) * block
+    pairs = np.empty((channels, 2), np.int64)
+    for c in range(channels):
+        pairs[c, 0], pairs[c, 1] = c, c * block
     vectors = np.empty(36 * VECTORS, np.int64)
     for k in range(36):
         for v in range(VECTORS):
@@ -220,7 +222,7 @@ def convolve(
                         weights,
                         row,
                         padded,
-                        entries,
+                        pairs,
                         spectra,
                         vectors,
                         k * VECTORS,
@@ -236,7 +238,7 @@ def convolve(
                         weights,
                         row,
                         padded,
-                        entries,
+                        pairs,
                         spectra,
                         vectors,
                         k * VECTORS,
