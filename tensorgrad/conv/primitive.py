@@ -11,6 +11,7 @@ held: so derivatives of every order and mode are members of the family.
 """
 
 from itertools import count
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -137,24 +138,28 @@ def wrt_kernel(
             padding, sides, kernel, out, stride, input_dilation, dilation, strict=True
         )
     )
+    params: Any = {
+        "stride": dilation,
+        "padding": pads,
+        "input_dilation": input_dilation,
+        "dilation": stride,
+        "algorithm": algorithm,
+    }
+    n, c, o = x.shape[0], w_shape[1], w_shape[0]
     if groups == 1:
-        images, gradients = np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1)
+        w = conv(np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1), groups=1, **params)
+        return np.swapaxes(w, 0, 1)  # (c, o, *k) -> (o, c, *k)
+    if 0 < n * prod(w_shape) <= prod(x.shape):
+        # image by image, as groups of their own: nothing is laid out anew
+        images = np.swapaxes(np.reshape(x, (n * groups, c, *sides)), 0, 1)
+        gradients = np.reshape(g, (n * o, 1, *out))
+        w = conv(images, gradients, groups=n * groups, **params)  # (c, n g o, *k)
+        w = np.sum(np.reshape(w, (c, n, o, *kernel)), 1)
     else:
-        n, c, o = x.shape[0], w_shape[1], w_shape[0] // groups
         # (n, g c, *i) -> (c, g n, *i), (n, g o, *j) -> (g o, n, *j)
         images = np.moveaxis(np.reshape(x, (n, groups, c, *sides)), 2, 0)
         images = np.reshape(np.swapaxes(images, 1, 2), (c, groups * n, *sides))
-        gradients = np.moveaxis(np.reshape(g, (n, groups * o, *out)), 0, 1)
-    w = conv(
-        images,
-        gradients,
-        stride=dilation,
-        padding=pads,
-        input_dilation=input_dilation,
-        dilation=stride,
-        groups=groups,
-        algorithm=algorithm,
-    )
+        w = conv(images, np.swapaxes(g, 0, 1), groups=groups, **params)
     return np.swapaxes(w, 0, 1)  # (c, g o, *k) -> (g o, c, *k)
 
 

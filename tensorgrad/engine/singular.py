@@ -167,6 +167,9 @@ def _of_marked(parts: Parts, marked: Parts) -> Parts:
 
 def _has_nan(x: Any) -> bool:
     value = revealed(value_of(x))
+    if type(value) is np.ndarray and value.dtype.char in "fd" and value.flags.c_contiguous:
+        flat = value.reshape(-1)
+        return bool(np.isnan(np.dot(flat, flat)))  # squares add up to a NaN in no other way
     return bool(np.count_nonzero(value != value))  # noqa: PLR0124  # nothing else differs from itself
 
 

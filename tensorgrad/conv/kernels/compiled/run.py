@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.depthwise import conv_depthwise, is_depthwise
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
@@ -22,6 +23,7 @@ class Plan(NamedTuple):
 
     w_shape: Shape  # of three axes
     y_shape: Shape  # of those there are
+    depthwise: bool  # whether it is done plane by plane; else
     inner: Inner | None  # where there are few results
     outer: Outer | None  # where there are many, and not all meet only zeros
     complete: bool  # whether it makes all results, or some meet only zeros
@@ -31,6 +33,8 @@ class Plan(NamedTuple):
 def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> Plan:
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
+    if is_depthwise(x_shape, w_shape, geometry, itemsize):
+        return Plan(w_shape, y_shape, True, None, None, complete=True)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
     fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
     stride, padding, input_dilation, dilation = map(three, geometry[:4], fillings)
@@ -38,7 +42,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     kernel, out = w_shape[2:], three(y_shape[2:], 1)
     if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
         inner = plan_inner(x_shape, w_shape, geometry, itemsize, number)
-        return Plan(w_shape, y_shape, inner, None, complete=True)
+        return Plan(w_shape, y_shape, False, inner, None, complete=True)
     lows = [low for low, _ in padding]
     axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
     every = [list(phases(*axis)) for axis in axes]
@@ -48,7 +52,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     outer = None
     if made:
         outer = plan_outer(x_shape, w_shape, (*y_shape[:2], *out), every, geometry.groups, itemsize)
-    return Plan(w_shape, y_shape, None, outer, made == prod(out))
+    return Plan(w_shape, y_shape, False, None, outer, made == prod(out))
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -62,6 +66,8 @@ def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
 def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
     """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
     p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize, get_num_threads())
+    if p.depthwise:
+        return conv_depthwise(x, w, geometry, b)
     x, w, start = entry_by_entry(x, w, b)
     if p.inner is not None:
         y = p.inner.apply(x, w).reshape(p.y_shape)

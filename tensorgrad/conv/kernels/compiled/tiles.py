@@ -28,7 +28,7 @@ def lanes(itemsize: int) -> int:
     return VECTOR_BYTES // itemsize
 
 
-class _Emitter:
+class Emitter:
     """Vector instructions for one type of entries."""
 
     def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
@@ -244,7 +244,7 @@ def outer_tile(rows: int, vectors: int) -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             w, w_at, w_row, pairs, x, at, at_at, b, b_at, y, y_at, y_row = args
-            e = _Emitter(context, builder, sig.args[4].dtype)
+            e = Emitter(context, builder, sig.args[4].dtype)
             entries = context.make_array(sig.args[3])(context, builder, pairs).nitems
             count = builder.lshr(entries, INDEX(1))
             table = e.address(pairs, sig.args[3])
@@ -329,7 +329,7 @@ def inner_tile(rows: int, columns: int) -> Any:
                 y_row,
                 add,
             ) = args
-            e = _Emitter(context, builder, sig.args[4].dtype)
+            e = Emitter(context, builder, sig.args[4].dtype)
             table = e.address(offsets, sig.args[6], first)
             read = [
                 e.address(x, sig.args[4], builder.load(e.at(table, INDEX(n))))
@@ -386,7 +386,7 @@ def sandwich(matrix: Sequence[Sequence[float]]) -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             x, x_at, offsets, y, y_at, step = args
-            e = _Emitter(context, builder, sig.args[0].dtype)
+            e = Emitter(context, builder, sig.args[0].dtype)
             origin, table = e.address(x, sig.args[0], x_at), e.address(offsets, sig.args[2])
             target = e.address(y, sig.args[3], y_at)
             entries = [
@@ -416,7 +416,7 @@ def interleave(parts: int) -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             x, x_at, step, b, b_at, y, y_at = args
-            e = _Emitter(context, builder, sig.args[0].dtype)
+            e = Emitter(context, builder, sig.args[0].dtype)
             origin = e.address(x, sig.args[0], x_at)
             bias = e.splat(e.address(b, sig.args[3], b_at))
             vectors = [
@@ -442,7 +442,7 @@ def deinterleave(parts: int) -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             x, x_at, y, y_at, step = args
-            e = _Emitter(context, builder, sig.args[0].dtype)
+            e = Emitter(context, builder, sig.args[0].dtype)
             origin, target = e.address(x, sig.args[0], x_at), e.address(y, sig.args[2], y_at)
             together = e.joined([e.load(e.at(origin, INDEX(p * e.lanes))) for p in range(parts)])
             for p in range(parts):
@@ -464,7 +464,7 @@ def pick(parts: int) -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             x, x_at, y, y_at = args
-            e = _Emitter(context, builder, sig.args[0].dtype)
+            e = Emitter(context, builder, sig.args[0].dtype)
             origin, target = e.address(x, sig.args[0], x_at), e.address(y, sig.args[2], y_at)
             last = (parts - 1) * (e.lanes - 1)  # where the last vector is read
             places = [*range(0, (parts - 1) * e.lanes, e.lanes), last]
@@ -502,7 +502,7 @@ def _fill() -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             to, to_at, length, source, source_at, begin, end = args
-            e = _Emitter(context, builder, sig.args[0].dtype)
+            e = Emitter(context, builder, sig.args[0].dtype)
             target = e.address(to, sig.args[0], to_at)
             origin = e.address(source, sig.args[3], builder.sub(source_at, begin))
 
@@ -533,7 +533,7 @@ def _copy() -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             to, to_at, source, source_at, count = args
-            e = _Emitter(context, builder, sig.args[0].dtype)
+            e = Emitter(context, builder, sig.args[0].dtype)
             target = e.address(to, sig.args[0], to_at)
             origin = e.address(source, sig.args[2], source_at)
             if not MANY_REGISTERS:  # nor quick stores of some lanes
