@@ -18,8 +18,8 @@ from benchmarks.measure import remark, seconds_of
 from tensorgrad.conv import costs, threads
 from tensorgrad.conv.choose import ALGORITHMS
 from tensorgrad.conv.costs import Problem
-from tensorgrad.conv.geometry import Geometry, remainder
-from tensorgrad.conv.primitive import transposed_pads
+from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.primitive import cropped_pads, transposed_pads
 
 PREFACE = """\
 # The costs of the algorithms
@@ -74,9 +74,7 @@ def gradients(layer: Problem) -> Iterator[Problem]:
     pads = transposed_pads(padding, sides, kernel, out, stride, ones, dilation)
     geometry = Geometry(ones, pads, stride, dilation, groups)
     yield Problem((n, groups * o, *out), (groups * c, o, *kernel), geometry, layer.dtype)
-    axes = zip(sides, kernel, out, stride, padding, ones, dilation, strict=True)
-    rests = [remainder(*axis) for axis in axes]
-    pads = tuple((low, high - rest) for (low, high), rest in zip(padding, rests, strict=True))
+    pads = cropped_pads(padding, sides, kernel, out, stride, ones, dilation)
     geometry = Geometry(dilation, pads, ones, stride, groups)
     yield Problem((c, groups * n, *sides), (groups * o, n, *out), geometry, layer.dtype)
 

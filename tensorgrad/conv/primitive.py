@@ -10,6 +10,7 @@ its two transposes is again such a convolution, of the output gradient with the 
 held: so derivatives of every order and mode are members of the family.
 """
 
+from functools import lru_cache
 from itertools import count
 from math import prod
 from typing import Any
@@ -68,6 +69,7 @@ def transposed_kernel(w: Array, groups: int) -> Array:
     return np.reshape(w, (groups * c, o, *w.shape[3:]))
 
 
+@lru_cache(maxsize=1024)
 def transposed_pads(
     pads: Pads,
     sides: Shape,
@@ -84,6 +86,25 @@ def transposed_pads(
     """
     return tuple(
         (dilated(k, d) - 1 - p[0], dilated(k, d) - 1 - p[1] + remainder(i, k, o, s, p, a, d))
+        for p, i, k, o, s, a, d in zip(
+            pads, sides, kernel, out, stride, input_dilation, dilation, strict=True
+        )
+    )
+
+
+@lru_cache(maxsize=1024)
+def cropped_pads(
+    pads: Pads,
+    sides: Shape,
+    kernel: Shape,
+    out: Shape,
+    stride: Shape,
+    input_dilation: Shape,
+    dilation: Shape,
+) -> Pads:
+    """Return the padding without the remainder of the stride, which no window met."""
+    return tuple(
+        (p[0], p[1] - remainder(i, k, o, s, p, a, d))
         for p, i, k, o, s, a, d in zip(
             pads, sides, kernel, out, stride, input_dilation, dilation, strict=True
         )
@@ -132,34 +153,31 @@ def wrt_kernel(
     dilation. The remainder of the stride is cropped.
     """
     sides, kernel, out = x.shape[2:], w_shape[2:], g.shape[2:]
-    pads = tuple(
-        (p[0], p[1] - remainder(i, k, o, s, p, a, d))
-        for p, i, k, o, s, a, d in zip(
-            padding, sides, kernel, out, stride, input_dilation, dilation, strict=True
-        )
-    )
+    pads = cropped_pads(padding, sides, kernel, out, stride, input_dilation, dilation)
     params: Any = {
         "stride": dilation,
         "padding": pads,
         "input_dilation": input_dilation,
         "dilation": stride,
-        "algorithm": algorithm,
     }
     n, c, o = x.shape[0], w_shape[1], w_shape[0]
     if groups == 1:
-        w = conv(np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1), groups=1, **params)
+        images, gradients = np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1)
+        w = conv(images, gradients, **params, groups=1, algorithm=algorithm)
         return np.swapaxes(w, 0, 1)  # (c, o, *k) -> (o, c, *k)
     if 0 < n * prod(w_shape) <= prod(x.shape):
         # image by image, as groups of their own: nothing is laid out anew
         images = np.swapaxes(np.reshape(x, (n * groups, c, *sides)), 0, 1)
         gradients = np.reshape(g, (n * o, 1, *out))
-        w = conv(images, gradients, groups=n * groups, **params)  # (c, n g o, *k)
+        # (c, n g o, *k)
+        w = conv(images, gradients, **params, groups=n * groups, algorithm=algorithm)
         w = np.sum(np.reshape(w, (c, n, o, *kernel)), 1)
     else:
         # (n, g c, *i) -> (c, g n, *i), (n, g o, *j) -> (g o, n, *j)
         images = np.moveaxis(np.reshape(x, (n, groups, c, *sides)), 2, 0)
         images = np.reshape(np.swapaxes(images, 1, 2), (c, groups * n, *sides))
-        w = conv(images, np.swapaxes(g, 0, 1), groups=groups, **params)
+        gradients = np.swapaxes(g, 0, 1)
+        w = conv(images, gradients, **params, groups=groups, algorithm=algorithm)
     return np.swapaxes(w, 0, 1)  # (c, g o, *k) -> (g o, c, *k)
 
 

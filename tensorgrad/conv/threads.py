@@ -6,9 +6,8 @@ is written by one task: so results are the same from run to run, whichever threa
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
 from math import prod
@@ -128,12 +127,16 @@ def _blas() -> list[LibController]:
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
-def run(work: Callable[[Any], None], tasks: Iterable[Any]) -> None:
+def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = True) -> None:
     """Do all tasks, on this thread and those of the pool: each takes the next when it is free.
 
     Where one raises, no other is begun, and the error is raised when those under way have ended.
+    BLAS has one thread meanwhile; where tasks do not call it, that need not be arranged.
     """
     rest = deque(tasks)
+    if not with_blas and len(rest) == 1:
+        work(rest[0])
+        return
 
     def work_off() -> None:
         try:
@@ -173,24 +176,33 @@ class _Local(local):
 _local = _Local()
 
 
-@contextmanager
-def scratch(dtype: np.dtype, *shapes: Shape) -> Iterator[list[Array]]:
+class scratch:  # noqa: N801  # it is used as a function
     """Lend arrays of these shapes, uninitialized, from memory that the thread keeps.
 
     Fresh memory costs as much as what a kernel does with it: the system clears each page.
     """
-    starts = [0]
-    for shape in shapes:  # each begins a cache line
-        starts.append(starts[-1] + -(-prod(shape) * dtype.itemsize // 64) * 64)
-    memory = _local.memories.pop() if _local.memories else None
-    if memory is None or memory.size < starts[-1]:
-        memory = np.empty(starts[-1], np.uint8)
-    yield [
-        np.ndarray(shape, dtype, memory, start)
-        for shape, start in zip(shapes, starts[:-1], strict=True)
-    ]
-    if memory.size <= _KEPT:
-        _local.memories.append(memory)
+
+    __slots__ = ("_dtype", "_memory", "_shapes")
+
+    def __init__(self, dtype: np.dtype, *shapes: Shape) -> None:
+        self._dtype, self._shapes = dtype, shapes
+
+    def __enter__(self) -> list[Array]:
+        starts = [0]
+        for shape in self._shapes:  # each begins a cache line
+            starts.append(starts[-1] + -(-prod(shape) * self._dtype.itemsize // 64) * 64)
+        memory = _local.memories.pop() if _local.memories else None
+        if memory is None or memory.size < starts[-1]:
+            memory = np.empty(starts[-1], np.uint8)
+        self._memory = memory
+        return [
+            np.ndarray(shape, self._dtype, memory, start)
+            for shape, start in zip(self._shapes, starts, strict=False)
+        ]
+
+    def __exit__(self, *error: object) -> None:
+        if self._memory.size <= _KEPT:
+            _local.memories.append(self._memory)
 
 
 def parts(tasks: Array, work: int) -> list[Array]:

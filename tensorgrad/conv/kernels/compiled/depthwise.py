@@ -276,7 +276,7 @@ def conv_depthwise(x: Array, w: Array, geometry: Geometry, b: Array | None) -> A
         def work(part: Array) -> None:
             gradients(x, w, y, part, top, low)
 
-    threads.run(work, threads.parts(tasks, 4 * y[0, 0].size * x.shape[0] * w.size))
+    threads.run(work, threads.parts(tasks, 4 * y[0, 0].size * x.shape[0] * w.size), with_blas=False)
     if b is not None and prod(out) < prod(w.shape[1:]):
         y += start.reshape(-1, 1, 1)
     return y

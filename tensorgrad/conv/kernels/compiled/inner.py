@@ -111,7 +111,7 @@ class Inner(NamedTuple):
             with threads.scratch(x.dtype, *self.scratch) as (memory, held):
                 correlate(images, kernels, y, tasks, self.tables, memory, held)
 
-        threads.run(work, threads.parts(self.tasks, self.multiplications))
+        threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
         return y.transpose(2, 0, 1, 3)
 
 

@@ -124,7 +124,22 @@ class Outer(NamedTuple):
             with threads.scratch(x.dtype, (self.scratch,)) as (memory,):
                 convolve(images, weights, b, y, tasks, self.tables, memory)
 
-        threads.run(work, threads.parts(self.tasks, self.multiplications))
+        threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
+
+
+class _Placed(NamedTuple):
+    """A phase of one axis: its first result, how many, the taps, and where these start reading."""
+
+    first: int
+    results: int
+    taps: range
+    starts: list[int]
+
+
+def _place(phase: Phase, kernel: int, out: int, low: int) -> _Placed:
+    results, taps = range(out)[phase.results], range(kernel)[phase.taps]
+    starts = [low - phase.pads[0] + phase.dilation * t for t in range(len(taps))]
+    return _Placed(results.start, len(results), taps, starts)
 
 
 def plan_outer(
@@ -141,18 +156,15 @@ def plan_outer(
     """
     images, channels, filters = x_shape[0], w_shape[1], w_shape[0] // groups
     strides = [prod(y_shape[i + 1 :]) for i in range(len(y_shape))]
-    every, joined, counts = [], [], []
+    placed: list[list[_Placed]] = []
+    joined: list[Axis] = []
     for side, kernel, out, phases in zip(x_shape[2:], w_shape[2:], y_shape[2:], axes, strict=True):
         low = max(phase.pads[0] for phase in phases)
-        found = []
-        for phase in phases:
-            taps = range(kernel)[phase.taps]
-            starts = [low - phase.pads[0] + phase.dilation * t for t in range(len(taps))]
-            found.append((phase.results.start, len(range(out)[phase.results]), taps, starts))
-        starts = tuple(sorted({start for *_, some in found for start in some}))
-        counts.append(max(count for _, count, *_ in found))
-        joined.append(Axis(side, low, phases[0].stride, starts, counts[-1]))
-        every.append(found)
+        placed.append([_place(phase, kernel, out, low) for phase in phases])
+        starts = sorted({start for one in placed[-1] for start in one.starts})
+        most = max(one.results for one in placed[-1])
+        joined.append(Axis(side, low, phases[0].stride, tuple(starts), most))
+    counts = tuple(axis.length for axis in joined)
     whole = make_planes(joined, counts[0])
     row = channels * whole.size // whole.shape[1] * itemsize
     halo = joined[0].reach
@@ -178,15 +190,15 @@ def plan_outer(
             runs[index].append((first - index * block, image, r, i, first - lane, last - first))
     places += [places[-1]] * (blocks * width - len(places))
     parts, taps = [], []
-    for phase in product(*every):
-        origin = sum(first * s for (first, *_), s in zip(phase, strides[2:], strict=True))
+    for phase in product(*placed):
+        origin = sum(one.first * s for one, s in zip(phase, strides[2:], strict=True))
         at = [
-            [axis.starts.index(start) for start in starts]
-            for (*_, starts), axis in zip(phase, joined, strict=True)
+            [axis.starts.index(start) for start in one.starts]
+            for one, axis in zip(phase, joined, strict=True)
         ]
-        met = list(product(*(some for _, _, some, _ in phase)))
+        met = list(product(*(one.taps for one in phase)))
+        parts.append((len(met), origin, *(one.results for one in phase)))
         found = zip(met, planes.starts[np.ix_(*at)].flat, strict=True)
-        parts.append((len(met), origin, *(count for _, count, *_ in phase)))
         taps += [(*tap, start) for tap, start in found]
     steps = [s * phases[0].results.step for s, phases in zip(strides[2:], axes, strict=True)]
     spread = (strides[0], strides[1] * filters, strides[1], *steps)

@@ -93,11 +93,11 @@ def make_planes(axes: Sequence[Axis], rows: int) -> Planes:
         i, j, k = (s // axis.step for s, axis in zip(start, axes, strict=True))
         starts.append(number[phase] * size + (i * sides[1] + j) * sides[2] + k)
     last, width, table = axes[-1], sides[-1], []
-    for *others, phase in phases:
-        shift = last.low - phase
+    for phase in phases:
+        shift = last.low - phase[-1]
         begin = min(max(-(-shift // last.step), 0), width)
         end = max(min((last.side - 1 + shift) // last.step + 1, width), begin)
-        table.append((*others, shift, begin, end))
+        table.append((*phase[:-1], shift, begin, end))
     return Planes(
         (len(phases), *sides),
         np.array(table),

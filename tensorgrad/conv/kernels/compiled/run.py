@@ -34,7 +34,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
     if is_depthwise(x_shape, w_shape, geometry, itemsize):
-        return Plan(w_shape, y_shape, True, None, None, complete=True)
+        return Plan(w_shape, y_shape, True, None, None, True)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
     fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
     stride, padding, input_dilation, dilation = map(three, geometry[:4], fillings)

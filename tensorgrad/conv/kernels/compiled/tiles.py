@@ -47,13 +47,16 @@ class Emitter:
         return data
 
     def at(self, address: Any, offset: Any) -> Any:
+        """Return the address of an entry so many behind another."""
         return self.builder.gep(address, [offset])
 
     def load(self, address: Any) -> Any:
+        """Load a vector."""
         address = self.builder.bitcast(address, self.vector.as_pointer())
         return self.builder.load(address, align=self.itemsize)
 
     def store(self, value: Any, address: Any) -> None:
+        """Store a vector."""
         address = self.builder.bitcast(address, value.type.as_pointer())
         self.builder.store(value, address, align=self.itemsize)
 
@@ -76,6 +79,7 @@ class Emitter:
         return self.builder.call(function, [address, align, mask, self.zeros()])
 
     def store_some(self, value: Any, address: Any, mask: Any) -> None:
+        """Store the lanes of a mask."""
         pointer = self.vector.as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer, ir.IntType(32), mask.type])
         address = self.builder.bitcast(address, pointer)
@@ -98,6 +102,7 @@ class Emitter:
         return self.builder.shuffle_vector(first, undefined, zeros)
 
     def fma(self, x: Any, y: Any, z: Any) -> Any:
+        """Return x * y + z, rounded once."""
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         function = cgutils.get_or_insert_function(
             self.builder.module, kind, f"llvm.fma.{self.name}"
@@ -123,15 +128,19 @@ class Emitter:
         return vectors[0]
 
     def order(self, entries: Sequence[int]) -> Any:
+        """Return which lanes a shuffle takes."""
         return ir.Constant(ir.VectorType(ir.IntType(32), len(entries)), list(entries))
 
     def zeros(self) -> Any:
+        """Return a vector of zeros."""
         return ir.Constant(self.vector, [0.0] * self.lanes)
 
     def constant(self, value: float) -> Any:
+        """Return a vector of one number."""
         return ir.Constant(self.vector, [value] * self.lanes)
 
     def shuffle(self, vector: Any, order: Sequence[int]) -> Any:
+        """Return lanes of a vector in an order."""
         undefined = ir.Constant(vector.type, ir.Undefined)
         return self.builder.shuffle_vector(vector, undefined, self.order(order))
 

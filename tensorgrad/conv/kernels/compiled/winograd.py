@@ -326,5 +326,5 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
             lambda part: transform_filters(w, u, part[0, 0], part[-1, 1], count),
             threads.parts(ranges, 8 * w.size),
         )
-        threads.run(work, threads.parts(tasks, n * height * width * w.size // 4))
+        threads.run(work, threads.parts(tasks, n * height * width * w.size // 4), with_blas=False)
     return y.reshape(n, w.shape[0], height, width)
