@@ -212,3 +212,12 @@ def test_strict_mode_lets_pass_what_does_not_matter():
 def test_strict_mode_names_the_entries():
     with tg.strict(), pytest.raises(ArithmeticError, match=r"sqrt: entries=2, first=\(1,\)"):
         tg.grad(lambda x: np.sum(np.sqrt(x)))(np.array([1.0, 0.0, 0.0]))
+
+
+def test_many_entries_are_read_once_without_a_sound():
+    y = tg.tensor(np.zeros(20_000), requires_grad=True)
+    (np.sqrt(y) ** 2).sum().backward()
+    assert np.isnan(y.grad).all()
+    x = tg.tensor(np.ones(20_000), requires_grad=True)
+    (x * 1e200).sum().backward()  # its square is too large
+    assert np.array_equal(x.grad, np.full(20_000, 1e200))

@@ -14,6 +14,8 @@ from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.errors import SingularPointError, explain
 from tensorgrad.typing import Array
 
+MANY = 10_000  # entries that are better read once
+
 
 class Alarm:
     """Hears, during a walk, that NumPy computed an invalid value, as 0 * inf and 0 / 0 are.
@@ -167,9 +169,15 @@ def _of_marked(parts: Parts, marked: Parts) -> Parts:
 
 def _has_nan(x: Any) -> bool:
     value = revealed(value_of(x))
-    if type(value) is np.ndarray and value.dtype.char in "fd" and value.flags.c_contiguous:
+    if (
+        type(value) is np.ndarray
+        and value.size > MANY
+        and value.dtype.char in "fd"
+        and value.flags.c_contiguous
+    ):
         flat = value.reshape(-1)
-        return bool(np.isnan(np.dot(flat, flat)))  # squares add up to a NaN in no other way
+        with np.errstate(all="ignore"):
+            return bool(np.isnan(np.dot(flat, flat)))  # squares add up to a NaN in no other way
     return bool(np.count_nonzero(value != value))  # noqa: PLR0124  # nothing else differs from itself
 
 
