@@ -63,6 +63,7 @@ from tensorgrad.conv import (
     set_num_threads as set_num_threads,
 )
 from tensorgrad.engine.modes import no_grad as no_grad, strict as strict
+from tensorgrad.engine.notes import scope as scope, source_lines as source_lines
 from tensorgrad.engine.tensor import Tensor as Tensor, tensor as tensor
 from tensorgrad.ops.selecting import sliding_window_view as sliding_window_view
 from tensorgrad.transforms import (
@@ -82,7 +83,11 @@ from tensorgrad.transforms import (
     vjp as vjp,
     vmap as vmap,
 )
+from tensorgrad.visualize.debug import debug as debug
 from tensorgrad.visualize.graph import Graph as Graph, graph as graph
+from tensorgrad.visualize.profile import profile as profile
+from tensorgrad.visualize.sliding import show_conv as show_conv
+from tensorgrad.visualize.trace import trace as trace
 
 if TYPE_CHECKING:
     from tensorgrad import special as special

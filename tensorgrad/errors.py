@@ -36,6 +36,30 @@ class SingularPointError(TensorgradError, ArithmeticError):
     """A derivative is asked for where there is none, in strict mode."""
 
 
+class DrawingWarning(UserWarning):
+    """A drawing was made in another way than asked for, and why."""
+
+
+class NonFiniteError(TensorgradError, ArithmeticError):
+    """A NaN or an infinity comes up inside `tensorgrad.debug`.
+
+    Attributes
+    ----------
+    graph
+        The `tensorgrad.Graph` of what led to it; None where nothing of that was recorded.
+    notes
+        What a drawing says about nodes of that graph, by their numbers: the culprit is among them.
+        ``error.graph.to_dot(error.notes)`` marks it.
+    """
+
+    def __init__(
+        self, message: str, graph: Any = None, notes: dict[int, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.graph = graph
+        self.notes = notes or {}
+
+
 def explain(operation: str, rule: str, remedy: str = "", /, **values: Any) -> str:
     """Put a message together: ``operation: name=value, ...: rule remedy``.
 

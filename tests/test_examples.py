@@ -1,10 +1,12 @@
 """Every script in examples/ runs as a newcomer runs it, and draws what it says."""
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -19,8 +21,6 @@ def test_there_are_examples():
 @pytest.mark.skipif(bool(MISSING), reason=f"{MISSING} missing: pip install -e '.[examples]'")
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
 def test_example(script: Path, tmp_path: Path):
-    from matplotlib.image import imread
-
     folder = tmp_path.resolve() / "deep" / "pictures"
     no_display = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     command = [sys.executable, "-W", "error", str(script), "--output", str(folder)]
@@ -32,7 +32,18 @@ def test_example(script: Path, tmp_path: Path):
     pictures = sorted(folder.iterdir())
     assert pictures
     for picture in pictures:
-        pixels = imread(picture)
-        assert (pixels != pixels[0, 0]).any(), f"{picture.name} is blank"
+        assert not is_blank(picture), f"{picture.name} is blank"
         assert picture.name in run.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["deep"], "it writes into one folder only"
+
+
+def is_blank(picture: Path) -> bool:
+    """Whether there is nothing to see in a picture or a page."""
+    if picture.suffix == ".html":
+        return not re.fullmatch(r"<!doctype html>.+</html>\s*", picture.read_text("utf-8"), re.S)
+    if picture.suffix == ".svg":
+        return ElementTree.parse(picture).find(".//{http://www.w3.org/2000/svg}rect") is None
+    from matplotlib.image import imread
+
+    pixels = imread(picture)
+    return not (pixels != pixels[0, 0]).any()

@@ -10,6 +10,7 @@ from tensorgrad.engine.modes import is_strict
 from tensorgrad.engine.node import Node
 from tensorgrad.engine.singular import Alarm, Probe, marks, refuse_singular_results
 from tensorgrad.engine.space import PLAIN, fit_cotangent
+from tensorgrad.engine.watch import Walk, unwatched, walked
 from tensorgrad.typing import Array
 
 
@@ -41,10 +42,15 @@ def backward(
         The cotangent of each input (or variable) that the outputs depend on.
     """
     route = _route(outputs, inputs)
-    with Alarm(lambda alarm: reached(alarm, outputs, cotangents, inputs)) as alarm:
-        found = walk(outputs, cotangents, route, alarm, live)
+    with (
+        Alarm(lambda alarm: reached(alarm, outputs, cotangents, inputs)) as alarm,
+        walked(outputs, route.nodes, alarm, live) as watch,
+    ):
+        found = walk(outputs, cotangents, route, alarm, live, watch)
         if alarm.missed(found.values()):
-            found = walk(outputs, cotangents, route, alarm, live)
+            found = walk(outputs, cotangents, route, alarm, live, watch)
+        if watch:
+            watch.end(found)
     if free:
         for node in route.nodes:
             if node.primitive is not None:
@@ -61,7 +67,8 @@ def reached(
     """Return for the nodes of a backward walk which of their entries matter; see `Probe`."""
     probe = Probe()
     seeds = [marks(g, varies=alarm.outer is not None) for g in cotangents]
-    walk(outputs, seeds, _route(outputs, inputs), probe)
+    with unwatched():
+        walk(outputs, seeds, _route(outputs, inputs), probe)
     return probe.reached
 
 
@@ -84,6 +91,7 @@ def walk(
     route: _Route,
     alarm: Alarm | Probe,
     live: Container[Node] = (),
+    watch: Walk | None = None,
 ) -> dict[Node, Any]:
     """Pull cotangents along a route, while an alarm listens to what the rules make of them."""
     nodes, wanted, stops = route
@@ -109,6 +117,8 @@ def walk(
         if primitive is None or node not in pending or node in stops:
             continue
         g = pending.pop(node)
+        if watch:
+            watch.arrive(node, g)
         saved, params = node.saved, node.params  # the usual case, without a call
         if live or saved is None:
             saved = primitive.restore(node, live)
@@ -129,6 +139,8 @@ def walk(
                 or part.shape != parent.shape
             ):
                 part = fit_cotangent(part, parent.shape, parent.dtype)
+            if watch:
+                watch.deliver(node, argnum, part)
             if parent in pending:
                 accumulate(parent, part)
             else:

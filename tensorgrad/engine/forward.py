@@ -9,6 +9,7 @@ from tensorgrad.engine.node import Node
 from tensorgrad.engine.primitive import Primitive
 from tensorgrad.engine.singular import Alarm, Probe, marks, refuse_singular_arguments
 from tensorgrad.engine.space import fit_tangent, zeros
+from tensorgrad.engine.watch import Walk, unwatched, walked
 from tensorgrad.typing import Array
 
 # the tangent of each node reached so far
@@ -28,13 +29,20 @@ def forward(
     """
     nodes = ancestors(outputs, min((n.index for n in inputs), default=0), frozenset(inputs))
 
-    def walk(seeds: Sequence[Array], alarm: Alarm | Probe, live: Container[Node] = ()) -> Tangents:
+    def walk(
+        seeds: Sequence[Array],
+        alarm: Alarm | Probe,
+        live: Container[Node] = (),
+        watch: Walk | None = None,
+    ) -> Tangents:
         known: Tangents = dict(zip(inputs, seeds, strict=True))
         strict = is_strict() and isinstance(alarm, Alarm)
         for node in nodes:
             primitive = node.primitive
             if primitive is None or node in known or known.keys().isdisjoint(node.parents):
                 continue
+            if watch:
+                watch.arrive(node, None)
             saved = primitive.restore(node, live)
             if strict and primitive.singular is not None:
                 moved = [known[parent] for parent in node.parents if parent in known]
@@ -44,20 +52,26 @@ def forward(
             else:
                 t = _sum_of_parts(primitive, node, saved, known, alarm)
             if t is not None:
-                known[node] = fit_tangent(t, node.shape, node.dtype)
+                known[node] = t = fit_tangent(t, node.shape, node.dtype)
+                if watch:
+                    watch.deliver(node, None, t)
         return known
 
     def chosen(known: Tangents) -> dict[Node, Array]:
         return {node: known[node] for node in outputs if node in known}
 
     def probe(alarm: Alarm) -> dict[Node, Any]:
-        walk([marks(t, varies=alarm.outer is not None) for t in tangents], found := Probe())
+        seeds = [marks(t, varies=alarm.outer is not None) for t in tangents]
+        with unwatched():
+            walk(seeds, found := Probe())
         return found.reached
 
-    with Alarm(probe) as alarm:
-        found = chosen(walk(tangents, alarm, live))
+    with Alarm(probe) as alarm, walked(outputs, nodes, alarm, live) as watch:
+        found = chosen(walk(tangents, alarm, live, watch))
         if alarm.missed(found.values()):
-            found = chosen(walk(tangents, alarm, live))
+            found = chosen(walk(tangents, alarm, live, watch))
+        if watch:
+            watch.end(found)
     return found
 
 

@@ -17,7 +17,8 @@ branch_watcher = _branch_watcher.get
 
 
 @contextmanager
-def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+def setting(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    """Let a variable of the current thread or task have a value inside."""
     token = variable.set(value)
     try:
         yield
@@ -27,7 +28,7 @@ def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
 
 def recording(on: bool) -> AbstractContextManager[None]:
     """Record the operations inside, or do not."""
-    return _set(_recording, on)
+    return setting(_recording, on)
 
 
 def no_grad() -> AbstractContextManager[None]:
@@ -72,9 +73,9 @@ def strict() -> AbstractContextManager[None]:
     ...
     tensorgrad.errors.SingularPointError: absolute: entries=1, first=(). There is no derivative ...
     """
-    return _set(_strict, True)
+    return setting(_strict, True)
 
 
 def watching_branches(note: Callable[[Any], None]) -> AbstractContextManager[None]:
     """Call note with each result of an operation that is constant in pieces, as comparisons are."""
-    return _set(_branch_watcher, note)
+    return setting(_branch_watcher, note)

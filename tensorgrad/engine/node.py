@@ -3,6 +3,7 @@
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from tensorgrad.engine.notes import Note, jot_down, open_blocks, read
 from tensorgrad.typing import Array, DTypeLike, Shape
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Node:
 
     __slots__ = (
         "__weakref__",
+        "_jotting",
         "dtype",
         "index",
         "params",
@@ -58,6 +60,12 @@ class Node:
         self.shape = shape
         self.dtype = dtype
         self.index = next_index()
+        self._jotting = jot_down() if open_blocks else None
+
+    @property
+    def note(self) -> Note | None:
+        """Where it was recorded; None unless somebody asked, see `engine.notes`."""
+        return None if self._jotting is None else read(self._jotting)
 
     def __repr__(self) -> str:
         name = "variable" if self.primitive is None else self.primitive.name

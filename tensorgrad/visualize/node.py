@@ -1,5 +1,6 @@
 """GraphNode: one recorded operation as plain data, and how its parts are printed."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +14,8 @@ from tensorgrad.visualize.values import Summary
 CONST = "const"
 # names that a listing gives itself
 _TAKEN = re.compile(rf"{CONST}|return|t\d+")
+# names that need no quotes, as x, layers[0].weight, params['w'] and grad x
+_PLAIN = re.compile(r"((grad|seed) )*[^\W\d]\w*(\.[^\W\d]\w*|\[\d+\]|\['\w+'\])*")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class GraphNode:
         The place in creation order, from 0; so every input has a smaller number.
     op
         The operation; ``leaf`` for a tensor made with ``requires_grad=True``, ``variable`` for the
-        argument of a transformation.
+        argument of a transformation or of a traced function, ``seed`` for the ones that a backward
+        pass begins with.
     kind
         ``leaf`` where the graph begins, ``op`` elsewhere.
     is_output
@@ -107,10 +111,10 @@ class GraphNode:
 
     @property
     def label(self) -> str:
-        """The name to print: the caller's, quoted where it is no plain identifier, or t<number>."""
+        """The name to print: the caller's, quoted where it does not read as one, or t<number>."""
         if self.name is None:
             return f"t{self.number}"
-        plain = self.name.isidentifier() and not _TAKEN.fullmatch(self.name)
+        plain = _PLAIN.fullmatch(self.name) and not _TAKEN.fullmatch(self.name)
         return self.name if plain else repr(self.name)
 
     @property
@@ -153,3 +157,29 @@ def param_text(value: Any) -> str:
     if isinstance(value, type) or not hasattr(value, "dtype"):
         return getattr(value, "__name__", type(value).__name__)
     return space_text(value.dtype, value.shape)
+
+
+def bytes_text(nbytes: int) -> str:
+    """Print a number of bytes with three digits at most.
+
+    >>> [bytes_text(n) for n in (864, 1536, 999_999, 40_000_000_000)]
+    ['864 B', '1.54 kB', '1 MB', '40 GB']
+    """
+    if nbytes < 1000:
+        return f"{nbytes} B"
+    size = float(f"{nbytes:.3g}")  # before the unit is chosen, so that 999,999 is 1 MB
+    unit = min(int(math.log10(size) + 1e-9) // 3, 4)
+    return f"{size / 1000**unit:.3g} {'kMGT'[unit - 1]}B"
+
+
+def one_line(text: str, width: int) -> str:
+    """Print text on one line, cut in the middle, with escapes for what cannot be seen.
+
+    >>> one_line("a line" + chr(10) + "and another", 14)
+    'a line…another'
+    """
+    if len(text) > width:
+        text = f"{text[: (width - 1) // 2]}…{text[len(text) - width // 2 :]}"
+    if text.isprintable():
+        return text
+    return one_line("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), width)

@@ -217,9 +217,8 @@ def correlate(x, w, y, tasks, tables, memory, held):
                         images = min(held_images, end - image)
                         if filters == low or images < end - begin:
                             for n in range(images):
-                                for c in range(some):
-                                    source = x[image + n, group, channel + c]
-                                    fill_planes(source, table, lows, steps, first, planes[n, c])
+                                source = x[image + n, group, channel : channel + some]
+                                fill_planes(source, table, lows, steps, first, planes[n, :some])
                         at = ((group * w.shape[1] + filters) * y.shape[2] + image) * count
                         _products(
                             held, together * length, length, memory, size,

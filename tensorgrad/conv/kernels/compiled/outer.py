@@ -283,8 +283,7 @@ def convolve(x, w, b, y, tasks, tables, memory):
         image, group, first = tasks[task]
         images = min(together, x.shape[0] - image)
         for i in range(images):
-            for c in range(channels):
-                fill_planes(x[image + i, group, c], table, lows, steps, first, planes[i, c])
+            fill_planes(x[image + i, group], table, lows, steps, first, planes[i])
         begin_tap = 0
         for part in range(len(parts)):
             number, rows, width1, width2 = (

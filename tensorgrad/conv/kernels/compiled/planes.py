@@ -112,42 +112,42 @@ pick_2, pick_4 = pick(2), pick(4)
 
 @jit
 def fill_planes(x, table, lows, steps, first, planes):
-    """Fill the planes (p, r0, r1, r2) of one channel x (i0, i1, i2), from row ``first`` on.
+    """Fill the planes (c, p, r0, r1, r2) of channels x (c, i0, i1, i2), from row ``first`` on.
 
     Up to a vector of zeros is written behind them.
     """
-    count, n0, n1, n2 = planes.shape
-    i0, i1 = x.shape[0], x.shape[1]
+    channels, count, n0, n1, n2 = planes.shape
+    i0, i1 = x.shape[1], x.shape[2]
     step, lanes = steps[2], VECTOR_BYTES // x.itemsize
     flat = planes.reshape(-1)
-    s0, s1, s2 = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize, x.strides[2] // x.itemsize
+    s0, s1, s2 = x.strides[1] // x.itemsize, x.strides[2] // x.itemsize, x.strides[3] // x.itemsize
+    of_channel = x.strides[0] // x.itemsize
     to = 0
-    for p in range(count):
-        shift, begin, end = table[p, 2], table[p, 3], table[p, 4]
-        for r0 in range(n0):
-            z0 = (first + r0) * steps[0] + table[p, 0] - lows[0]
-            for r1 in range(n1):
-                z1 = r1 * steps[1] + table[p, 1] - lows[1]
-                if z0 < 0 or z0 >= i0 or z1 < 0 or z1 >= i1:
-                    fill(flat, to, n2, x, 0, 0, 0)
+    for c in range(channels):
+        for p in range(count):
+            shift, begin, end = table[p, 2], table[p, 3], table[p, 4]
+            for r0 in range(n0):
+                z0 = (first + r0) * steps[0] + table[p, 0] - lows[0]
+                for r1 in range(n1):
+                    z1 = r1 * steps[1] + table[p, 1] - lows[1]
+                    source = c * of_channel + z0 * s0 + z1 * s1 - shift
+                    if z0 < 0 or z0 >= i0 or z1 < 0 or z1 >= i1:
+                        fill(flat, to, n2, x, 0, 0, 0)
+                    elif step * s2 == 1:
+                        fill(flat, to, n2, x, source + begin, begin, end)
+                    else:
+                        flat[to : to + begin] = 0
+                        flat[to + end : to + n2] = 0
+                        q = begin
+                        quick = s2 == 1 and step in (2, 4) and end - begin >= lanes
+                        while quick and q < end:
+                            q = min(q, end - lanes)
+                            if step == 2:
+                                pick_2(x, source + q * step, flat, to + q)
+                            else:
+                                pick_4(x, source + q * step, flat, to + q)
+                            q += lanes
+                        while q < end:
+                            flat[to + q] = x[c, z0, z1, q * step - shift]
+                            q += 1
                     to += n2
-                    continue
-                if step * s2 == 1:
-                    fill(flat, to, n2, x, z0 * s0 + z1 * s1 + begin - shift, begin, end)
-                else:
-                    flat[to : to + begin] = 0
-                    flat[to + end : to + n2] = 0
-                    q = begin
-                    quick = s2 == 1 and step in (2, 4) and end - begin >= lanes
-                    while quick and q < end:
-                        q = min(q, end - lanes)
-                        source = z0 * s0 + z1 * s1 + q * step - shift
-                        if step == 2:
-                            pick_2(x, source, flat, to + q)
-                        else:
-                            pick_4(x, source, flat, to + q)
-                        q += lanes
-                    while q < end:
-                        flat[to + q] = x[z0, z1, q * step - shift]
-                        q += 1
-                to += n2
