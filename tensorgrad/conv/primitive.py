@@ -10,7 +10,6 @@ its two transposes is again such a convolution, of the output gradient with the 
 held: so derivatives of every order and mode are members of the family.
 """
 
-from functools import lru_cache
 from itertools import count
 from math import prod
 from typing import Any
@@ -69,7 +68,6 @@ def transposed_kernel(w: Array, groups: int) -> Array:
     return np.reshape(w, (groups * c, o, *w.shape[3:]))
 
 
-@lru_cache(maxsize=1024)
 def transposed_pads(
     pads: Pads,
     sides: Shape,
@@ -92,7 +90,6 @@ def transposed_pads(
     )
 
 
-@lru_cache(maxsize=1024)
 def cropped_pads(
     pads: Pads,
     sides: Shape,

@@ -40,7 +40,9 @@ def drawing(
     if not ys:
         return ""
     recorded = set(ancestors(y._node for y in ys if y._node is not None))
-    named = {n: leaf for n, leaf in zip(names, leaves, strict=True) if leaf._node in recorded}
+    named: dict[str, Any] = {
+        n: leaf for n, leaf in zip(names, leaves, strict=True) if leaf._node in recorded
+    }
     shown = graph(*ys, **named)
     wrong = [finding for finding in findings if finding.verdict is Verdict.FAIL]
     notes = {}

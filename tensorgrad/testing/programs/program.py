@@ -200,7 +200,8 @@ class Program:
         ]
         recorded = [y for y in results if y.requires_grad] or results
         reached = ancestors([y._node for y in recorded if y._node is not None])
-        return graph(*recorded, **{n: x for n, x in leaves.items() if x._node in reached})
+        named: dict[str, Any] = {n: x for n, x in leaves.items() if x._node in reached}
+        return graph(*recorded, **named)
 
     def source(self) -> str:
         """Return the program as Python that stands alone, and ends with ``results``."""
