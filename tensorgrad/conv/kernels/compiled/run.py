@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.across import Across, plan_across
 from tensorgrad.conv.kernels.compiled.depthwise import conv_depthwise, is_depthwise
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
@@ -24,7 +25,7 @@ class Plan(NamedTuple):
     w_shape: Shape  # of three axes
     y_shape: Shape  # of those there are
     depthwise: bool  # whether it is done plane by plane; else
-    inner: Inner | None  # where there are few results
+    few: Inner | Across | None  # where there are few results
     outer: Outer | None  # where there are many, and not all meet only zeros
     complete: bool  # whether it makes all results, or some meet only zeros
 
@@ -41,8 +42,9 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     geometry = Geometry(stride, padding, input_dilation, dilation, geometry.groups)
     kernel, out = w_shape[2:], three(y_shape[2:], 1)
     if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
-        inner = plan_inner(x_shape, w_shape, geometry, itemsize, number)
-        return Plan(w_shape, y_shape, False, inner, None, complete=True)
+        of = plan_across if _many_images(x_shape, w_shape, geometry, itemsize) else plan_inner
+        few = of(x_shape, w_shape, geometry, itemsize, number)
+        return Plan(w_shape, y_shape, False, few, None, complete=True)
     lows = [low for low, _ in padding]
     axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
     every = [list(phases(*axis)) for axis in axes]
@@ -63,14 +65,21 @@ def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
     return prod(out) * (held + 8) < prod(kernel) * results
 
 
+def _many_images(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int) -> bool:
+    """Whether vectors are better filled with images than with positions."""
+    n = lanes(itemsize)
+    images, filters = x_shape[0], w_shape[0] // geometry.groups
+    return 4 * images >= 3 * (-(-images // n) * n) and filters >= 8
+
+
 def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
     """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
     p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize, get_num_threads())
     if p.depthwise:
         return conv_depthwise(x, w, geometry, b)
     x, w, start = entry_by_entry(x, w, b)
-    if p.inner is not None:
-        y = p.inner.apply(x, w).reshape(p.y_shape)
+    if p.few is not None:
+        y = p.few.apply(x, w).reshape(p.y_shape)
         if not np.isfinite(y).all():  # zeros between lines may have met what no result meets
             y = conv_by_gemm(x, w, geometry)
         return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))

@@ -226,10 +226,11 @@ class Emitter:
         return results
 
 
-def outer_tile(rows: int, vectors: int) -> Any:
+def outer_tile(rows: int, vectors: int, *, onto: bool = False) -> Any:
     """Make ``y[m, v] = b[m] + sum over r of w[m, pairs[r, 0]] * x[at[v] + pairs[r, 1]]``.
 
-    v is in vectors: each entry of w meets a vector of x, a tile of an outer product.
+    v is in vectors: each entry of w meets a vector of x, a tile of an outer product. ``onto`` adds
+    to what is in y instead of b.
     """
 
     @intrinsic
@@ -263,9 +264,15 @@ def outer_tile(rows: int, vectors: int) -> Any:
                 for v in range(vectors)
             ]
             weights = e.address(w, sig.args[0], w_at)
+            targets = [
+                e.address(y, sig.args[9], y_at, builder.mul(y_row, INDEX(m))) for m in range(rows)
+            ]
             start = []
-            for m in range(rows):
-                start += [e.splat(e.address(b, sig.args[7], b_at, INDEX(m)))] * vectors
+            for m, target in enumerate(targets):
+                if onto:
+                    start += [e.load(e.at(target, INDEX(v * e.lanes))) for v in range(vectors)]
+                else:
+                    start += [e.splat(e.address(b, sig.args[7], b_at, INDEX(m)))] * vectors
 
             def body(i: Any, *sums: Any) -> list[Any]:
                 pair = e.at(table, builder.shl(i, INDEX(1)))
@@ -280,10 +287,9 @@ def outer_tile(rows: int, vectors: int) -> Any:
                 return results
 
             sums = e.loop(count, start, body)
-            for m in range(rows):
-                row = e.address(y, sig.args[9], y_at, builder.mul(y_row, INDEX(m)))
+            for m, target in enumerate(targets):
                 for v in range(vectors):
-                    e.store(sums[m * vectors + v], e.at(row, INDEX(v * e.lanes)))
+                    e.store(sums[m * vectors + v], e.at(target, INDEX(v * e.lanes)))
             return context.get_dummy_value()
 
         return signature, emit
@@ -464,6 +470,62 @@ def deinterleave(parts: int) -> Any:
     return part
 
 
+def _transpose() -> Any:
+    """Make ``y[y_at + i y_step + r] = x[x_at + r x_step + i]`` for less than a vector of i and r.
+
+    Where i is beyond ``columns`` nothing is written. Beyond ``rows`` rows repeat the last, and
+    nothing is written beyond ``used``.
+    """
+
+    @intrinsic
+    def transpose(
+        _typing: Any,
+        x: Any,
+        x_at: Any,
+        x_step: Any,
+        rows: Any,
+        columns: Any,
+        y: Any,
+        y_at: Any,
+        y_step: Any,
+        used: Any,
+    ) -> Any:
+        index = types.int64
+
+        def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            x, x_at, x_step, rows, columns, y, y_at, y_step, used = args
+            e = Emitter(context, builder, sig.args[0].dtype)
+            origin, target = e.address(x, sig.args[0], x_at), e.address(y, sig.args[5], y_at)
+            last, inside = builder.sub(rows, INDEX(1)), e.mask(columns)
+            vectors = []
+            for r in range(e.lanes):
+                before = builder.icmp_signed("<", last, INDEX(r))
+                row = builder.select(before, last, INDEX(r))
+                vectors.append(e.load_some(e.at(origin, builder.mul(row, x_step)), inside))
+            half = e.lanes // 2
+            while half:  # each time all are woven with those half of them further on
+                pairs = zip(vectors[: e.lanes // 2], vectors[e.lanes // 2 :], strict=True)
+                vectors = [
+                    builder.shuffle_vector(a, b, e.order([k for q in part for k in q]))
+                    for a, b in pairs
+                    for part in (
+                        [(q, q + e.lanes) for q in range(e.lanes // 2)],
+                        [(q, q + e.lanes) for q in range(e.lanes // 2, e.lanes)],
+                    )
+                ]
+                half //= 2
+            kept = e.mask(used)
+            for i, vector in enumerate(vectors):
+                wanted = builder.icmp_signed("<", INDEX(i), columns)
+                with builder.if_then(wanted):
+                    e.store_some(vector, e.at(target, builder.mul(y_step, INDEX(i))), kept)
+            return context.get_dummy_value()
+
+        return types.void(x, index, index, index, index, y, index, index, index), emit
+
+    return transpose
+
+
 def pick(parts: int) -> Any:
     """Make ``y[q] = x[parts * q]`` for one vector, reading no entry beyond the last of these."""
 
@@ -565,7 +627,7 @@ def _copy() -> Any:
     return copy
 
 
-fill, copy = _fill(), _copy()
+fill, copy, transpose = _fill(), _copy(), _transpose()
 
 # What is compiled is kept in files for later processes. By itself Numba sees that such a file is
 # out of date by the source of the function alone, not by that of others which it calls.
