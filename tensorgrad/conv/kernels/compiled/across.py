@@ -69,27 +69,28 @@ def _multiply(w, w_row, pairs, x, at, place, width, y, y_at, y_row, count):
 class Across(NamedTuple):
     """A convolution of three axes, planned: what `gather` needs but for the arrays."""
 
-    x_shape: Shape  # (n, g, c, i0, i1, i2)
-    w_shape: Shape  # (g, o, c, k0, k1, k2)
-    y_shape: Shape  # (g, o, n, j)
+    y_shape: Shape  # (g, o, n, *j)
     tasks: Array  # (tasks, 5): group, the first image and the end, the first filter and the end
     tables: Array  # all the rest, in integers, as `gather` reads it
     scratch: tuple[Shape, Shape, Shape]  # entries of memory that a thread needs
     multiplications: int
 
     def apply(self, x: Array, w: Array) -> Array:
-        """Return x (n, g c, *i) * w (g o, c, *k) as (n, g, o, j)."""
-        images, kernels = x.reshape(self.x_shape), w.reshape(self.w_shape)
-        if kernels.strides[-1] != kernels.itemsize:
-            kernels = np.ascontiguousarray(kernels)
-        y = np.empty(self.y_shape, x.dtype)
+        """Return x (n, g, c, *i) * w (g, o, c, *k) as (n, g, o, *j)."""
+        x, w = _with_rows(x), _with_rows(w)
+        y = np.empty((*self.y_shape[:3], prod(self.y_shape[3:])), x.dtype)
 
         def work(tasks: Array) -> None:
             with threads.scratch(x.dtype, *self.scratch) as memories:
-                gather(images, kernels, y, tasks, self.tables, *memories)
+                gather(x, w, y, tasks, self.tables, *memories)
 
         threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
-        return y.transpose(2, 0, 1, 3)
+        return y.reshape(self.y_shape).transpose(2, 0, 1, 3, 4, 5)
+
+
+def _with_rows(x: Array) -> Array:
+    """Return x with the entries of a row side by side."""
+    return x if x.strides[-1] == x.itemsize else np.ascontiguousarray(x)
 
 
 def plan_across(
@@ -137,9 +138,7 @@ def plan_across(
     )
     held = together * rows * prod(kernel[1:])
     return Across(
-        (images, groups, channels, *x_shape[2:]),
-        (groups, filters, channels, *kernel),
-        (groups, filters, images, prod(out)),
+        (groups, filters, images, *out),
         np.array([(group, *some, *others) for group, some, others in tasks]),
         np.concatenate([np.ravel(table) for table in tables]),
         ((together * prod(sides) * step,), (ROWS * held,), (of_task * len(places) * n,)),

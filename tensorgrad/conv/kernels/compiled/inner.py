@@ -94,25 +94,22 @@ def _fill_line(w, first, last, lines, at, length, n1, n2):
 class Inner(NamedTuple):
     """A convolution of three axes, planned: what `correlate` needs but for the arrays."""
 
-    x_shape: Shape  # (n, g, c, i0, i1, i2)
-    w_shape: Shape  # (g, o, c, k0, k1, k2)
-    y_shape: Shape  # (g, o, n, j)
+    y_shape: Shape  # (g, o, n, *j)
     tasks: Array  # (tasks, 5): group, the first image and the end, the first filter and the end
     tables: Array  # all the rest, in integers, as `correlate` reads it
     scratch: tuple[Shape, Shape]  # entries of memory that a thread needs
     multiplications: int
 
     def apply(self, x: Array, w: Array) -> Array:
-        """Return x (n, g c, *i) * w (g o, c, *k) as (n, g, o, j)."""
-        images, kernels = x.reshape(self.x_shape), w.reshape(self.w_shape)
-        y = np.empty(self.y_shape, x.dtype)
+        """Return x (n, g, c, *i) * w (g, o, c, *k) as (n, g, o, *j)."""
+        y = np.empty((*self.y_shape[:3], prod(self.y_shape[3:])), x.dtype)
 
         def work(tasks: Array) -> None:
             with threads.scratch(x.dtype, *self.scratch) as (memory, held):
-                correlate(images, kernels, y, tasks, self.tables, memory, held)
+                correlate(x, w, y, tasks, self.tables, memory, held)
 
         threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
-        return y.transpose(2, 0, 1, 3)
+        return y.reshape(self.y_shape).transpose(2, 0, 1, 3, 4, 5)
 
 
 def plan_inner(
@@ -156,9 +153,7 @@ def plan_inner(
         planes.starts,
     )
     return Inner(
-        (images, groups, channels, *x_shape[2:]),
-        (groups, filters, channels, *kernel),
-        (groups, filters, images, prod(out)),
+        (groups, filters, images, *out),
         np.array(tasks),
         np.concatenate([np.ravel(table) for table in tables]),
         ((held_images * together * planes.size + n,), (held_filters * together * vectors * n + n,)),

@@ -109,20 +109,17 @@ def multiply_longest(w, w_at, w_row, pairs, x, at, place, b, b_at, y, y_at, y_ro
 class Outer(NamedTuple):
     """A convolution of three axes, planned: what `convolve` needs but for the arrays."""
 
-    x_shape: Shape  # (n, g, c, i0, i1, i2)
-    w_shape: Shape  # (g, o, c, k0, k1, k2)
     tasks: Array  # (tasks, 3): image, group, first row of results
     tables: Array  # all the rest, in integers, as `convolve` reads it
     scratch: int  # entries of memory that a thread needs
     multiplications: int
 
     def apply(self, x: Array, w: Array, b: Array, y: Array) -> None:
-        """Put x (n, g c, *i) * w (g o, c, *k) + b into the memory of y."""
-        images, weights = x.reshape(self.x_shape), w.reshape(self.w_shape)
+        """Put x (n, g, c, *i) * w (g, o, c, *k) + b into the memory of y."""
 
         def work(tasks: Array) -> None:
             with threads.scratch(x.dtype, (self.scratch,)) as (memory,):
-                convolve(images, weights, b, y, tasks, self.tables, memory)
+                convolve(x, w, b, y, tasks, self.tables, memory)
 
         threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
 
@@ -214,8 +211,6 @@ def plan_outer(
     )
     ranges = range(0, images, together), range(groups), range(0, counts[0], rows)
     return Outer(
-        (images, groups, channels, *x_shape[2:]),
-        (groups, filters, *w_shape[1:]),
         np.array(list(product(*ranges))),
         np.concatenate([np.ravel(table) for table in tables]),
         together * channels * planes.size + n,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.geometry import Geometry, dilated
 from tensorgrad.conv.kernels.compiled.across import Across, plan_across
 from tensorgrad.conv.kernels.compiled.depthwise import conv_depthwise, is_depthwise
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
@@ -14,7 +14,7 @@ from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
 from tensorgrad.conv.kernels.compiled.tiles import lanes
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
-from tensorgrad.conv.kernels.phases import phases
+from tensorgrad.conv.kernels.phases import conv_by_phases, phases
 from tensorgrad.conv.threads import get_num_threads
 from tensorgrad.typing import Array, Shape
 
@@ -22,29 +22,50 @@ from tensorgrad.typing import Array, Shape
 class Plan(NamedTuple):
     """A convolution of up to three axes, planned."""
 
-    w_shape: Shape  # of three axes
-    y_shape: Shape  # of those there are
-    depthwise: bool  # whether it is done plane by plane; else
-    few: Inner | Across | None  # where there are few results
-    outer: Outer | None  # where there are many, and not all meet only zeros
-    complete: bool  # whether it makes all results, or some meet only zeros
+    x_shape: Shape  # (n, g, c, i0, i1, i2)
+    w_shape: Shape  # (g, o, c, k0, k1, k2)
+    y_shape: Shape  # (n, g o, *j)
+    depthwise: bool = False  # whether it is done plane by plane; else
+    few: Inner | Across | None = None  # where there are few results
+    exchanged: bool = False  # whether that convolves w with x, and its results are in reverse
+    outer: Outer | None = None  # where there are many results, and not all meet only zeros
+    complete: bool = True  # whether it makes all results, or some meet only zeros
 
 
 @lru_cache(maxsize=1024)
 def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> Plan:
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
-    if is_depthwise(x_shape, w_shape, geometry, itemsize):
-        return Plan(w_shape, y_shape, True, None, None, True)
+    of_planes = is_depthwise(x_shape, w_shape, geometry, itemsize)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
     fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
     stride, padding, input_dilation, dilation = map(three, geometry[:4], fillings)
-    geometry = Geometry(stride, padding, input_dilation, dilation, geometry.groups)
-    kernel, out = w_shape[2:], three(y_shape[2:], 1)
-    if max(input_dilation) == 1 and _few_results(kernel, out, itemsize):
-        of = plan_across if _many_images(x_shape, w_shape, geometry, itemsize) else plan_inner
-        few = of(x_shape, w_shape, geometry, itemsize, number)
-        return Plan(w_shape, y_shape, False, few, None, complete=True)
+    groups = geometry.groups
+    geometry = Geometry(stride, padding, input_dilation, dilation, groups)
+    n, o, c, kernel, out = x_shape[0], w_shape[0] // groups, w_shape[1], w_shape[2:], y_shape[2:]
+    out = three(out, 1)
+    empty = Plan((n, groups, c, *x_shape[2:]), (groups, o, c, *kernel), y_shape)
+    if of_planes:
+        return empty._replace(depthwise=True)
+    if _few_results(kernel, out, itemsize):
+        exchanged = max(input_dilation) > 1
+        if exchanged and max(*stride, *dilation) == 1:
+            # sum over q of x[(j + q) / a] w[q] = sum over p of w[a p - j] x[p]
+            lows = [j - 1 - low for j, (low, _) in zip(out, padding, strict=True)]
+            highs = [
+                dilated(i, a) + j - 1 - k - low
+                for i, a, j, k, low in zip(
+                    x_shape[2:], input_dilation, out, kernel, lows, strict=True
+                )
+            ]
+            geometry = Geometry(
+                stride, tuple(zip(lows, highs, strict=True)), (1, 1, 1), input_dilation, groups
+            )
+            x_shape, w_shape = (o, groups * c, *kernel), (groups * n, c, *x_shape[2:])
+        if max(geometry.input_dilation) == 1:
+            of = plan_across if _many_images(x_shape, w_shape, geometry, itemsize) else plan_inner
+            few = of(x_shape, w_shape, geometry, itemsize, number)
+            return empty._replace(few=few, exchanged=exchanged)
     lows = [low for low, _ in padding]
     axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
     every = [list(phases(*axis)) for axis in axes]
@@ -53,8 +74,8 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     )
     outer = None
     if made:
-        outer = plan_outer(x_shape, w_shape, (*y_shape[:2], *out), every, geometry.groups, itemsize)
-    return Plan(w_shape, y_shape, False, None, outer, made == prod(out))
+        outer = plan_outer(x_shape, w_shape, (*y_shape[:2], *out), every, groups, itemsize)
+    return empty._replace(outer=outer, complete=made == prod(out))
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -79,13 +100,22 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
         return conv_depthwise(x, w, geometry, b)
     x, w, start = entry_by_entry(x, w, b)
     if p.few is not None:
-        y = p.few.apply(x, w).reshape(p.y_shape)
+        y = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
+        y = y.reshape(p.y_shape)
         if not np.isfinite(y).all():  # zeros between lines may have met what no result meets
-            y = conv_by_gemm(x, w, geometry)
+            y = conv_by_phases(conv_by_gemm, x, w, geometry)
         return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
     y = np.empty(p.y_shape, x.dtype)
     if not p.complete:
         y[:] = start.reshape(-1, *(1,) * (y.ndim - 2))
     if p.outer is not None:
-        p.outer.apply(x, w, start, y.reshape(-1))
+        p.outer.apply(x.reshape(p.x_shape), w.reshape(p.w_shape), start, y.reshape(-1))
     return y
+
+
+def _of_few(few: Inner | Across, x: Array, w: Array, exchanged: bool) -> Array:
+    """(n, g, c, *i) * (g, o, c, *k) -> (n, g, o, *j)."""
+    if not exchanged:
+        return few.apply(x, w)
+    y = few.apply(w.swapaxes(0, 1), x.swapaxes(0, 1))  # (o, g, c, *k) * (g, n, c, *i)
+    return y.transpose(2, 1, 0, 3, 4, 5)[..., ::-1, ::-1, ::-1]
