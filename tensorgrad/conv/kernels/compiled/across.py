@@ -26,6 +26,7 @@ from tensorgrad.conv.kernels.compiled.tiles import (
 from tensorgrad.typing import Array, Shape
 
 CACHE = 300_000  # bytes of the input that are held at a time
+SUMS = 1_000_000  # bytes of sums that are held at a time, if that costs nothing else
 POSITIONS = 512  # that are summed over at a time, at most
 ROWS = 8  # filters at a time
 
@@ -110,11 +111,10 @@ def plan_across(
         else:
             of_filters = min(number, filters)
     step = -(-images // (of_images * n)) * n
-    of_task = -(-filters // (of_filters * ROWS)) * ROWS
-    tasks = list(product(range(groups), _ranges(images, step), _ranges(filters, of_task)))
     most = min(max(CACHE // (step * itemsize), 64), POSITIONS)
     rows = evenly(kernel[0], most // prod(kernel[1:]))
     together = evenly(channels, most // (rows * prod(kernel[1:]))) if rows == kernel[0] else 1
+    whole = rows == kernel[0] and together == channels
     # what is read of the input by so many rows
     sides = tuple(
         (o - 1) * s + dilated(k, d)
@@ -123,6 +123,10 @@ def plan_across(
         )
     )
     vectors = prod(out) * step // n
+    of_task = -(-filters // (of_filters * ROWS)) * ROWS
+    if whole:  # the input is laid out once for all filters
+        of_task = min(of_task, max(SUMS // (vectors * n * itemsize * ROWS), 1) * ROWS)
+    tasks = list(product(range(groups), _ranges(images, step), _ranges(filters, of_task)))
     width = 3 if vectors % 3 == 0 or vectors > 8 else 2
     places = [
         ((j0 * s0 * sides[1] + j1 * s1) * sides[2] + j2 * s2) * step + v
@@ -133,7 +137,7 @@ def plan_across(
     places += [places[-1]] * (-vectors % width)
     lows = [low for low, _ in geometry.padding]
     tables = (
-        (*sides, *lows, *geometry.dilation, rows, together, step, width, len(places), n),
+        (*sides, *lows, *geometry.dilation, rows, together, step, width, len(places), n, whole),
         places,
     )
     held = together * rows * prod(kernel[1:])
@@ -190,7 +194,7 @@ def gather(x, w, y, tasks, tables, planes, held, sums):
     """
     sides, lows, dilation = tables[0:3], tables[3:6], tables[6:9]
     rows, together, step, width = tables[9], tables[10], tables[11], tables[12]
-    vectors, lanes, places = tables[13], tables[14], tables[15:]
+    vectors, lanes, whole, places = tables[13], tables[14], tables[15], tables[16:]
     channels, depth, k1, k2 = x.shape[2], w.shape[3], w.shape[4], w.shape[5]
     of_row, of_line = w.strides[3] // w.itemsize, w.strides[4] // w.itemsize
     plane = sides[0] * sides[1] * sides[2] * step
@@ -205,13 +209,16 @@ def gather(x, w, y, tasks, tables, planes, held, sums):
     flat = y.reshape(-1)
     for task in range(len(tasks)):
         group, begin, end, low, high = tasks[task]
+        again = task > 0 and whole == 1
+        again = again and tasks[task - 1, 0] == group and tasks[task - 1, 1] == begin
         sums[: (high - low) * length] = 0
         for channel in range(0, channels, together):
             some = min(together, channels - channel)
             for first in range(0, depth, rows):
                 count = min(rows, depth - first)
-                source = x[begin:end, group, channel : channel + some]
-                _lay_out(source, first, rows, lows, dilation, sides, step, lanes, planes)
+                if not again:
+                    source = x[begin:end, group, channel : channel + some]
+                    _lay_out(source, first, rows, lows, dilation, sides, step, lanes, planes)
                 number = some * rows * k1 * k2
                 if count < rows:
                     number = count * k1 * k2  # of one channel: there are no more together
