@@ -56,6 +56,8 @@ COMPILED = {4: 110e9, 8: 55e9}
 TILES = {4: 5e-9, 8: 10e-9}
 KERNELS = {4: 20e-9, 8: 40e-9}
 LINE = 8e-9
+# seconds for a byte of memory that is new, as what is too large to be kept between calls
+FRESH = 0.25e-9
 # The same of BLAS, for matrices of more than a few rows, and of sums of products of vectors.
 PRODUCTS = {4: 55e9, 8: 27e9}
 DOTS = {4: 16e9, 8: 9e9}
@@ -88,7 +90,9 @@ def compiled_winograd(problem: Problem) -> float:
     lines = problem.x_shape[0] * 4 * rows * (c + o)
     products = tiles * 36 * c * o / COMPILED[size]
     transforms = tiles * (c + o) * TILES[size] + c * o * KERNELS[size]
-    return groups * (products + transforms + lines * LINE) / threads.get_num_threads()
+    held = 36 * groups * c * o * size
+    fresh = held * FRESH if held > threads.KEPT else 0
+    return (groups * (products + transforms + lines * LINE) + fresh) / threads.get_num_threads()
 
 
 def _of_reals(problem: Problem) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Array, Shape
 
 # A thread keeps its scratch memory for the next call, up to this many bytes.
-_KEPT = 1 << 24
+KEPT = 1 << 24
 # Multiplications that take about as long as it takes to wake a thread.
 _WORTH = 2_000_000
 
@@ -201,7 +201,7 @@ class scratch:  # noqa: N801  # it is used as a function
         ]
 
     def __exit__(self, *error: object) -> None:
-        if self._memory.size <= _KEPT:
+        if self._memory.size <= KEPT:
             _local.memories.append(self._memory)
 
 

@@ -65,10 +65,9 @@ weave, part = interleave(OUT), deinterleave(OUT)
 
 
 @jit
-def transform_filters(w, u, begin, end, lanes):
-    """Transform some of the filters w (o, c, 3, 3) to u (36, o, c), c filled up with zeros."""
+def transform_filters(w, u, padded, begin, end, lanes):
+    """Transform some of the filters w (o, c, 3, 3) to u (36, o c ...), c padded with zeros."""
     count, channels = w.shape[:2]
-    padded = u.shape[2]
     taps = np.zeros(9 * padded, w.dtype)
     places = np.arange(9) * padded
     flat = u.reshape(-1)
@@ -78,7 +77,7 @@ def transform_filters(w, u, begin, end, lanes):
                 for j in range(3):
                     taps[(3 * i + j) * padded + c] = w[o, c, i, j]
         for c in range(0, padded, lanes):
-            transform_kernel(taps, c, places, flat, o * padded + c, count * padded)
+            transform_kernel(taps, c, places, flat, o * padded + c, u.shape[1])
 
 
 @jit
@@ -159,12 +158,12 @@ def put_tiles(
 
 @jit
 def convolve(
-    x, u, b, y, tasks, low, rows, pitch, together, blocks, lanes, planes, spectra, products
+    x, u, padded, b, y, tasks, low, rows, pitch, together, blocks, lanes, planes, spectra, products
 ):
     """Do tasks (first image, group, first row of tiles).
 
-    x (n, g, c, h, w), u (36, g o, c), b (g o,), y (n, g, o, h, w). Tiles are numbered as they lie
-    in the planes: the lines of an image one after another, then those of the next.
+    x (n, g, c, h, w), u (36, g o c ...), b (g o,), y (n, g, o, h, w). Tiles are numbered as they
+    lie in the planes: the lines of an image one after another, then those of the next.
     """
     channels, filters = x.shape[2], y.shape[2]
     whole, block = (rows + 1) * pitch, VECTORS * lanes
@@ -187,7 +186,7 @@ def convolve(
         for v in range(VECTORS):
             vectors[k * VECTORS + v] = k * image_step + v * lanes
     places = np.arange(36) * result_step
-    weights, padded = u.reshape(-1), u.shape[2]
+    weights = u.reshape(-1)
     for task in range(len(tasks)):
         image, group, first = tasks[task]
         images = min(together, x.shape[0] - image)
@@ -215,7 +214,7 @@ def convolve(
                     at = c * 16 * distance + start + v * lanes
                     transform_image(planes, at, offsets, spectra, c * block + v * lanes, image_step)
             for k in range(36):
-                row = (k * x.shape[1] + group) * filters * padded
+                row = k * u.shape[1] + group * filters * padded
                 at = k * result_step
                 if used == VECTORS:
                     multiply_wide(
@@ -319,11 +318,15 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
 
     def work(part: Array) -> None:
         with threads.scratch(x.dtype, *shapes) as memories:
-            convolve(images, u, b, y, part, low, rows, pitch, together, blocks, count, *memories)
+            convolve(
+                images, u, padded, b, y, part, low, rows, pitch, together, blocks, count, *memories
+            )
 
-    with threads.scratch(x.dtype, (TILE * TILE, w.shape[0], -(-c // count) * count)) as (u,):
+    # likewise: what belongs to one point is a vector more than a line of the cache's sets apart
+    padded = -(-c // count) * count
+    with threads.scratch(x.dtype, (TILE * TILE, w.shape[0] * padded + count)) as (u,):
         threads.run(
-            lambda part: transform_filters(w, u, part[0, 0], part[-1, 1], count),
+            lambda part: transform_filters(w, u, padded, part[0, 0], part[-1, 1], count),
             threads.parts(ranges, 8 * w.size),
         )
         threads.run(work, threads.parts(tasks, n * height * width * w.size // 4), with_blas=False)
