@@ -152,6 +152,15 @@ def choose(problem: Problem, algorithm: str) -> Algorithm | None:
     A derivative is given the name that its convolution was given, and may be of another kind: an
     algorithm that cannot do it gives way to the fastest. None can do a dilated input, perhaps.
     """
+    if problem.dtype.kind not in "biufc":  # memory that holds objects must not be lent
+        raise UnsupportedError(
+            explain(
+                "conv",
+                "The entries are numbers of one of NumPy's own types.",
+                "Convert them first, as with x.astype(float).",
+                dtype=str(problem.dtype),
+            )
+        )
     able = [a for a in ALGORITHMS.values() if a.refuses(problem) is None]
     allowed = [a for a in able if algorithm in (a.name, a.kind)]
     return min(allowed or able, key=lambda a: a.seconds(problem), default=None)

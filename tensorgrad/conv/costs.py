@@ -51,31 +51,36 @@ class Problem(NamedTuple):
 
 
 # multiplications a second of compiled vector code, by the bytes of an entry
-COMPILED = {4: 110e9, 8: 55e9}
+COMPILED = {4: 120e9, 8: 62e9}
 # seconds to transform a channel's tile, and the 3x3 kernel of two channels, and to move a line
-TILES = {4: 5e-9, 8: 10e-9}
-KERNELS = {4: 20e-9, 8: 40e-9}
-LINE = 8e-9
+TILES = {4: 12e-9, 8: 18e-9}
+KERNELS = {4: 17e-9, 8: 50e-9}
+LINE = 9e-9
 # seconds for a byte of memory that is new, as what is too large to be kept between calls
 FRESH = 0.25e-9
 # The same of BLAS, for matrices of more than a few rows, and of sums of products of vectors.
-PRODUCTS = {4: 55e9, 8: 27e9}
-DOTS = {4: 16e9, 8: 9e9}
+PRODUCTS = {4: 33e9, 8: 21e9}
+DOTS = {4: 6.4e9, 8: 4.3e9}
 # seconds to copy a byte into a block, and to begin with the next row
-COPY = 0.03e-9
-ROW = 3e-9
+COPY = 0.05e-9
+ROW = 2.6e-9
 # seconds to transform an entry by Fourier, for each factor of two of their number
-FOURIER = 0.3e-9
+FOURIER = 0.28e-9
 # seconds to multiply a pair of transformed entries
-COMPLEX = 0.7e-9
+COMPLEX = 2.8e-9
 # seconds to call one of NumPy's functions
-CALL = 1.5e-6
+CALL = 1.2e-6
 
 
 def compiled(problem: Problem) -> float:
-    """Vectors of results or of the kernel's positions, of which those at the ends are not full."""
+    """Vectors of results, of the kernel's positions or of images, and laying these out."""
+    _, _, o = problem.channels
     work = problem.multiplications / prod(problem.geometry.input_dilation)
-    return work / COMPILED[problem.dtype.itemsize] / threads.get_num_threads()
+    products = work * (1 + 2 / max(o, 1)) / COMPILED[problem.dtype.itemsize]
+    results = problem.x_shape[0] * problem.w_shape[0] * prod(problem.out)
+    moved = prod(problem.x_shape) + max(prod(problem.w_shape), results)
+    copies = _copies(problem, moved, problem.x_shape[-1])
+    return (products + copies + 4 * CALL) / threads.get_num_threads()
 
 
 def compiled_winograd(problem: Problem) -> float:

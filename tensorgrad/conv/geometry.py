@@ -83,7 +83,7 @@ def per_axis(
             explain(
                 operation,
                 f"{name} is an integer of at least {least}, or {n} of them.",
-                f"Pass {name}={max(least, 1)}.",
+                f"Pass {name}={(max(least, 1),) * n if n > 1 else max(least, 1)}, for example.",
                 **{name: value},
             )
         )

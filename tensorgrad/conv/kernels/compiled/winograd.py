@@ -67,7 +67,7 @@ weave, part = interleave(OUT), deinterleave(OUT)
 @jit
 def transform_filters(w, u, padded, begin, end, lanes):
     """Transform some of the filters w (o, c, 3, 3) to u (36, o c ...), c padded with zeros."""
-    count, channels = w.shape[:2]
+    channels = w.shape[1]
     taps = np.zeros(9 * padded, w.dtype)
     places = np.arange(9) * padded
     flat = u.reshape(-1)
