@@ -26,7 +26,10 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 
 pytest.importorskip("numba", reason="the numba extra is not installed")
 
-from tensorgrad.conv.kernels.compiled import inner, outer, run, winograd
+from tensorgrad.conv.kernels.compiled import across, inner, outer, run, winograd
+
+# of vectors: by choice, of results, of positions of the kernel, of images
+KINDS = None, "results", "positions", "images"
 
 
 class Member(NamedTuple):
@@ -41,10 +44,6 @@ class Member(NamedTuple):
         y = conv_by_taps(self.x, self.w, self.geometry)
         return y if self.b is None else y + self.b.reshape(-1, *(1,) * (y.ndim - 2))
 
-    def kinds(self):
-        """Which kinds of vectors can do it: by choice, of results, of positions of the kernel."""
-        return (None, False, True) if max(self.geometry.input_dilation) == 1 else (None, False)
-
 
 @st.composite
 def members(draw, most=40, dilate=True):
@@ -52,7 +51,7 @@ def members(draw, most=40, dilate=True):
     n = draw(st.integers(1, 3))
     groups, c = draw(st.sampled_from([1, 1, 2, 3])), draw(st.integers(1, 3))
     o = draw(st.integers(1, 20) | st.just(35))  # more than are computed before they are stored
-    images = draw(st.sampled_from([1, 2, 3, 9]))
+    images = draw(st.sampled_from([1, 2, 3, 9, 17]))
     many_taps = draw(st.booleans())
     small = st.integers(1, 3)
     axes = []
@@ -118,10 +117,13 @@ def settings_of(kind=None, cache=None, positions=None, workers=1):
     before = tg.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         if kind is not None:
-            patch.setattr(run, "_few_results", lambda *_: kind)
+            patch.setattr(run, "_few_results", lambda *_: kind != "results")
+            patch.setattr(run, "_many_images", lambda *_: kind == "images")
         if cache is not None:
             patch.setattr(outer, "CACHE", cache)
             patch.setattr(inner, "POSITIONS", positions)
+            patch.setattr(across, "POSITIONS", positions)
+            patch.setattr(across, "SUMS", cache)
             patch.setattr(threads, "_WORTH", 0)
         forget()
         tg.set_num_threads(workers)
@@ -157,7 +159,7 @@ def is_exactly(y, expected):
 def test_every_kind_is_the_definition(member, form_of_x, form_of_w, blocks, workers):
     expected = member.expected()
     x, w = form_of_x(member.x), form_of_w(member.w)
-    for kind in member.kinds():
+    for kind in KINDS:
         with settings_of(kind, **sizes(blocks, workers)):
             assert is_exactly(run.conv_compiled(x, w, member.geometry, member.b), expected)
 
@@ -176,7 +178,7 @@ def test_a_large_one(dtype):
         None,
         Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1),
     )
-    for kind in gradient.kinds():
+    for kind in KINDS:
         with settings_of(kind):
             y = run.conv_compiled(gradient.x, gradient.w, gradient.geometry, None)
             assert is_exactly(y, gradient.expected())
@@ -187,7 +189,7 @@ def test_a_large_one(dtype):
 def test_rounding_is_the_same_for_any_number_of_threads(member, blocks):
     rng = np.random.default_rng(0)
     x, w = (rng.normal(size=a.shape).astype(a.dtype) for a in (member.x, member.w))
-    for kind in member.kinds():
+    for kind in KINDS:
         results = []
         for workers in (1, 2, 3, 3):
             with settings_of(kind, *(blocks or (5000, 99)), workers=workers):
@@ -245,7 +247,7 @@ def test_what_is_not_finite_goes_where_it_is_met(member, blocks, value, data):
     spoilt[tuple(data.draw(st.integers(0, side - 1)) for side in spoilt.shape)] = value
     with np.errstate(invalid="ignore"):
         expected = member.expected()
-    for kind in member.kinds():
+    for kind in KINDS:
         with settings_of(kind, **sizes(blocks, 2)), np.errstate(invalid="ignore"):
             y = run.conv_compiled(member.x, member.w, member.geometry, member.b)
         assert is_exactly(y, expected)
@@ -334,7 +336,7 @@ def test_no_memory_beyond_the_arrays_is_touched():
         expected = member.expected()
         x, w = guarded_copy(member.x, at_end), guarded_copy(member.w, at_end)
         b = None if member.b is None else guarded_copy(member.b, at_end)
-        for kind in member.kinds():
+        for kind in KINDS:
             with settings_of(kind, **sizes(blocks, 1)):
                 run.conv_compiled(x, w, member.geometry, b)  # compiles, with NumPy as it is
                 with guarded_memory(at_end):
@@ -363,7 +365,7 @@ def test_nor_by_winograd():
 
 
 @needs_fork
-@pytest.mark.parametrize("kind", [False, True])
+@pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_forked_process_convolves(kind):
     rng = np.random.default_rng(0)
     x, w = quarters(rng, 8, 3, 9, 9), quarters(rng, 4, 3, 3, 3)
@@ -387,7 +389,7 @@ def test_several_threads_convolve_at_a_time(drawn, blocks):
         member, expected = case
         return is_exactly(run.conv_compiled(*member[:2], member.geometry, member.b), expected)
 
-    for kind in (None, False):
+    for kind in KINDS:
         with settings_of(kind, **sizes(blocks, 2)), ThreadPoolExecutor(4) as pool:
             assert all(pool.map(is_right, everything))
 
