@@ -377,3 +377,16 @@ def test_a_callback_that_closes_over_a_variable_is_refused_not_summed():
     xs = rng.normal(size=(3, 4))
     total = tg.grad(lambda v: np.sum(tg.vmap(lambda x: f(v, x))(xs)))(2.0)
     assert_close(total, np.sum(xs))
+
+
+def test_windows_of_no_examples():
+    # all at once: what goes through the examples one by one refuses where there is none
+    def windows(x):
+        return np.lib.stride_tricks.sliding_window_view(x, 2, axis=-1)
+
+    assert tg.vmap(windows)(np.ones((0, 3, 4))).shape == (0, 3, 3, 2)
+    assert tg.vmap(tg.grad(lambda x: np.sum(windows(x) ** 2)))(np.ones((0, 3, 4))).shape == (
+        0,
+        3,
+        4,
+    )

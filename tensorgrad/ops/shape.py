@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,9 @@ copy_ = elementwise(_copy, lambda g: g)
 
 def sides(shape: int | Sequence[int]) -> Shape:
     """Return a shape as a tuple of integers, from any form in which NumPy takes it."""
-    if isinstance(shape, (int, np.integer)) or np.ndim(shape) == 0:
-        return (int(shape),)  # type: ignore[arg-type]
-    return tuple(int(side) for side in shape)
+    if np.ndim(shape) == 0:
+        return (index(shape),)  # type: ignore[arg-type]
+    return tuple(map(index, shape))  # type: ignore[arg-type]
 
 
 def _in_reading_order(function: str, a: Any, order: str | None, among: str) -> Any:

@@ -1,5 +1,6 @@
 """The convolutions against loops that follow their definition, and against PyTorch."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -286,7 +287,10 @@ MISTAKES = [
     (lambda: tg.conv2d(X, W, padding=-2), ["padded_input=(2, 2)", "Pad more"]),
     (lambda: tg.conv2d(X, W[..., :0]), ["kernel=(3, 0)", "must have entries"]),
     (lambda: tg.conv2d(X, W, stride=-1), ["stride=-1", "at least 1"]),
-    (lambda: tg.conv2d(X, W, stride=(1, 2, 3)), ["stride=(1, 2, 3)", "or 2 of them"]),
+    (
+        lambda: tg.conv2d(X, W, stride=(1, 2, 3)),
+        ["stride=(1, 2, 3)", "or 2 of them", "Pass stride=(1, 1), for example"],
+    ),
     (lambda: tg.conv2d(X, W, stride=1.5), ["stride=1.5", "integer"]),
     (lambda: tg.conv2d(X, W, dilation=0), ["dilation=0", "at least 1"]),
     (lambda: tg.conv2d(X, W, padding="sane"), ["padding='sane'", "'same', 'valid' or 'full'"]),
@@ -338,3 +342,47 @@ def test_mistakes_are_explained(call, parts):
 def test_an_unknown_algorithm(convolve):
     with pytest.raises(tg.errors.UnsupportedError, match=rf"^{convolve.__name__}: algo.*'quick'"):
         convolve(X, np.ones((4, 4, 3, 3)), algorithm="quick")
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "direct", "taps"])
+@pytest.mark.parametrize("convolve", [tg.conv2d, partial(tg.conv_transpose2d, stride=2)])
+@pytest.mark.parametrize("dtype", ["O", "U3", "m8[s]"])
+def test_entries_are_numbers(convolve, dtype, algorithm):
+    x, w = X.astype(int).astype(dtype), np.ones((4, 4, 3, 3), int).astype(dtype)
+    with pytest.raises(tg.errors.UnsupportedError, match=r"^conv: dtype=.*x\.astype\(float\)"):
+        convolve(x, w, algorithm=algorithm)
+
+
+# ---- accuracy -----------------------------------------------------------------------------------
+
+# channels of the input, sides, channels of the result, kernel, stride, groups: as in networks
+LAYERS = [
+    (3, 64, 16, 7, 2, 1),
+    (64, 28, 32, 3, 1, 1),
+    (256, 14, 16, 3, 1, 1),
+    (512, 7, 16, 3, 1, 1),
+    (512, 7, 32, 1, 1, 1),
+    (64, 14, 64, 3, 2, 8),
+    (16, 56, 16, 5, 1, 16),
+    (4, 40, 4, 21, 1, 4),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize(("dtype", "bound"), [("f4", 2e-5), ("f8", 1e-13)])
+def test_the_fastest_is_accurate_where_networks_are_large(layer, dtype, bound):
+    channels, side, outs, k, stride, groups = layer
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, channels, side, side)).astype(dtype)
+    w = rng.normal(size=(outs, channels // groups, k, k)).astype(dtype)
+    options = {"stride": stride, "padding": k // 2, "groups": groups}
+
+    def derivatives(x, w, g, algorithm):
+        y, pullback = tg.vjp(lambda x, w: tg.conv2d(x, w, algorithm=algorithm, **options), x, w)
+        return y, *pullback(g)
+
+    g = rng.normal(size=tg.conv2d(x, w, **options).shape).astype(dtype)
+    exact = derivatives(*(a.astype(np.longdouble) for a in (x, w, g)), "taps")
+    for found, expected in zip(derivatives(x, w, g, "auto"), exact, strict=True):
+        assert found.dtype == dtype
+        assert np.max(abs(found - expected)) <= bound * np.max(abs(expected))

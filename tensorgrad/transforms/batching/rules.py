@@ -303,6 +303,14 @@ def _roll(a: Any, shift: Any, axis: Axis = None) -> Any:
     return Batched(np.roll(a.data, shift, places), a.levels)
 
 
+@rule(np.lib.stride_tricks.sliding_window_view)
+def _sliding_window_view(x: Any, window_shape: Any, axis: Axis = None, **kwargs: Any) -> Any:
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    places = tuple(len(x.levels) + one_axis(i, x.ndim) for i in axes)
+    windows = np.lib.stride_tricks.sliding_window_view(x.data, window_shape, places, **kwargs)
+    return Batched(windows, x.levels)
+
+
 @rule(np.pad)
 def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     if mode != "constant" or kwargs or not _lone(array) or isinstance(pad_width, dict):
