@@ -31,6 +31,9 @@ MOST_PERIODS = 64
 # How many operations a name lists.
 LONGEST_NAME = 3
 
+# an integer of an index, not a bound of a slice
+_ALONE = re.compile(r"(?<![^( ])-?\d+(?![^,)])")
+
 Scope = tuple[str, ...]
 Item = int | Scope
 
@@ -92,7 +95,10 @@ def _outermost(scope: Scope, members: dict[Item, list[int]]) -> tuple[int, int]:
 def _what(node: GraphNode) -> Hashable:
     """Describe what a node does, whatever it takes."""
     constants = tuple(i is None for i in node.inputs)
-    return node.op, node.type, tuple(node.params.items()), node.arguments, node.order, constants
+    params = dict(node.params)
+    if "index" in params:  # a step of a loop takes x[0], the next x[1]
+        params["index"] = _ALONE.sub("i", params["index"])
+    return node.op, node.type, tuple(params.items()), node.arguments, node.order, constants
 
 
 def _tree(nodes: Sequence[GraphNode]) -> dict[Scope, list[Item]]:

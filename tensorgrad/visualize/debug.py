@@ -308,7 +308,8 @@ def _place(note: Note | None) -> str:
     source = source_of(note) if note is not None else None
     if source is None:
         return "a line that is unknown: tg.debug() had not begun"
-    return f"{source.file}:{source.line} in {source.function}: {source.text}"
+    scope = f", scope {'/'.join(note.scope)}" if note is not None and note.scope else ""
+    return f"{source.file}:{source.line} in {source.function}{scope}: {source.text}"
 
 
 # ---- what is not finite --------------------------------------------------------------------------

@@ -14,6 +14,16 @@ from tensorgrad.visualize.values import Summary
 CONST = "const"
 # names that a listing gives itself
 _TAKEN = re.compile(rf"{CONST}|return|t\d+")
+# what parameters of these names consist of where they change nothing
+_NEUTRAL = {
+    "stride": "1",
+    "padding": "0",
+    "input_dilation": "1",
+    "dilation": "1",
+    "groups": "1",
+    "algorithm": "'auto'",
+    "keepdims": "False",
+}
 # names that need no quotes, as x, layers[0].weight, params['w'] and grad x
 _PLAIN = re.compile(r"((grad|seed) )*[^\W\d]\w*(\.[^\W\d]\w*|\[\d+\]|\['\w+'\])*")
 
@@ -121,6 +131,15 @@ class GraphNode:
     def type(self) -> str:
         """Dtype and shape, as in ``float64[2, 3]``; of all results where there are several."""
         return self.dtype if self.dtype.startswith("(") else space_text(self.dtype, self.shape)
+
+    @property
+    def notable_params(self) -> dict[str, str]:
+        """The parameters for a drawing: without those that change nothing, as a stride of 1."""
+        return {
+            name: value
+            for name, value in self.params.items()
+            if name not in _NEUTRAL or set(re.findall(r"[^(), ]+", value)) != {_NEUTRAL[name]}
+        }
 
 
 def space_text(dtype: Any, shape: Shape) -> str:

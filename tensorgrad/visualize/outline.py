@@ -92,7 +92,7 @@ def _frame(number: int, place: str | int, nodes: Sequence[GraphNode]) -> Frame:
 def label_lines(node: GraphNode) -> list[str]:
     """Return what is written in a node."""
     lines = [node.op, f"{node.label}: {node.type}"]
-    lines += [f"{name}={value}" for name, value in node.params.items()]
+    lines += [f"{name}={value}" for name, value in node.notable_params.items()]
     if node.is_output:
         lines.append("output")
     return [line(text) for text in lines]

@@ -1,6 +1,7 @@
 """From what the engine recorded to plain data."""
 
 import linecache
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -21,6 +22,7 @@ from tensorgrad.visualize.node import GraphNode, Saved, Source, param_text, spac
 from tensorgrad.visualize.values import Summary, summarize
 
 NO_NOTE = Note()
+Scope = tuple[str, ...]
 
 
 @dataclass
@@ -61,7 +63,7 @@ def read(
     numbers = {node: number for number, node in enumerate(nodes)}
     by_index = {node.index: number for node, number in numbers.items()}
     shown = set(outputs)
-    sources = _Sources()
+    sources, scopes = _Sources(), _Scopes(nodes)
 
     def entry(node: Node) -> GraphNode:
         note = node.note or NO_NOTE
@@ -77,7 +79,7 @@ def read(
             params={name: param_text(value) for name, value in node.params.items()},
             inputs=tuple([None if p is None else numbers[p] for p in node.parents]),
             arguments=_arguments(node),
-            scope=note.scope,
+            scope=scopes.of(note),
             source=sources.of(note),
             order=known.order_of(node),
             rule_of=None if note.rule_of is None else by_index.get(note.rule_of),
@@ -172,6 +174,44 @@ def _arguments(node: Node) -> tuple[str, ...]:
         (name,) = node.primitive.arrays
         return tuple(f"{name}[{i}]" for i in range(len(node.parents)))
     return node.primitive.arrays
+
+
+class _Scopes:
+    """The scopes as they are called in one graph.
+
+    Where one is entered again, it is the same if that brings only what it did not have, as
+    ``stage/block1`` after ``stage/block0``. Else it is one more of its kind: ``block 2``.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        # the scopes inside of each visit; None stands for operations. Leaves come at any time.
+        self.inside: defaultdict[int, set[str | None]] = defaultdict(set)
+        for note in (node.note for node in nodes if node.primitive is not None):
+            if note is not None and note.scope:
+                for visit, inner in zip(note.visits, (*note.scope[1:], None), strict=True):
+                    self.inside[visit].add(inner)
+        self.known: dict[int, Scope] = {}  # by visit
+        self.has: defaultdict[Scope, set[str | None]] = defaultdict(set)
+        self.numbers: defaultdict[Scope, int] = defaultdict(lambda: 1)
+
+    def of(self, note: Note) -> Scope:
+        """Return the names of the scopes around what a note is about."""
+        path: Scope = ()
+        for name, visit in zip(note.scope, note.visits, strict=True):
+            if visit not in self.known:
+                plain = (*path, name)
+                called = self._numbered(plain)
+                while self.has[called] & self.inside[visit]:
+                    self.numbers[plain] += 1
+                    called = self._numbered(plain)
+                self.has[called] |= self.inside[visit]
+                self.known[visit] = called
+            path = self.known[visit]
+        return path
+
+    def _numbered(self, plain: Scope) -> Scope:
+        number = self.numbers[plain]
+        return plain if number == 1 else (*plain[:-1], f"{plain[-1]} {number}")
 
 
 class _Sources:

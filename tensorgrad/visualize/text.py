@@ -31,14 +31,14 @@ def listing(nodes: Sequence[GraphNode], outputs: Sequence[int]) -> str:
         lines += _remarks(node, lines)
         previous = node
     returned = [labels[i] for i in outputs]
-    lines += _wrapped("return", [*(f"{label}," for label in returned[:-1]), returned[-1]], HANGING)
+    lines += _wrapped("return", [f"{label}," for label in returned[:-1]] + returned[-1:], HANGING)
     if kept := saved_bytes(nodes):
         lines.append(f"# saved for the backward pass: {bytes_text(kept)}")
     return "\n".join(lines)
 
 
 def _width(column: Sequence[str]) -> int:
-    return min(max(map(len, column)), WIDEST_COLUMN)
+    return min(max(map(len, column), default=0), WIDEST_COLUMN)
 
 
 def _indent(node: GraphNode) -> str:

@@ -238,15 +238,33 @@ def test_winograd_is_close_to_the_definition(member, form_of_x, form_of_w, cache
     assert all(is_exactly(y, results[0]) for y in results)
 
 
-@settings(max_examples=150)
-@given(members(most=20), BLOCKS, st.sampled_from([np.nan, np.inf, -np.inf]), st.data())
-def test_what_is_not_finite_goes_where_it_is_met(member, blocks, value, data):
+@st.composite
+def spoilt(draw, members):
+    """Draw a convolution of something that is not finite, and what it should be."""
+    member = draw(members)
     # Zeros between the entries of a dilated input are not multiplied: then it may be in x only.
     undilated = max(member.geometry.input_dilation) == 1
-    spoilt = data.draw(st.sampled_from([member.x, member.w] if undilated else [member.x]))
-    spoilt[tuple(data.draw(st.integers(0, side - 1)) for side in spoilt.shape)] = value
+    entries = draw(st.sampled_from([member.x, member.w] if undilated else [member.x]))
+    place = tuple(draw(st.integers(0, side - 1)) for side in entries.shape)
+    entries[place] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     with np.errstate(invalid="ignore"):
-        expected = member.expected()
+        return member, member.expected()
+
+
+@given(spoilt(members_of_winograd()))
+def test_winograd_spreads_nothing_that_is_not_finite(drawn):
+    member, expected = drawn
+    with np.errstate(invalid="ignore"):
+        y = winograd.conv_winograd(member.x, member.w, member.geometry, member.b)
+    finite = np.isfinite(expected)
+    assert is_exactly(y[~finite], expected[~finite])
+    assert is_nearly(y[finite], expected[finite])
+
+
+@settings(max_examples=150)
+@given(spoilt(members(most=20)), BLOCKS)
+def test_what_is_not_finite_goes_where_it_is_met(drawn, blocks):
+    member, expected = drawn
     for kind in KINDS:
         with settings_of(kind, **sizes(blocks, 2)), np.errstate(invalid="ignore"):
             y = run.conv_compiled(member.x, member.w, member.geometry, member.b)

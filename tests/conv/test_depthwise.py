@@ -21,6 +21,7 @@ from test_compiled import (
     is_exactly,
     needs_fork,
     settings_of,
+    spoilt,
 )
 
 from tensorgrad.conv.kernels.compiled import depthwise, run
@@ -54,6 +55,14 @@ def test_it_is_the_definition(member, form_of_x, form_of_w, workers):
     x, w = form_of_x(member.x), form_of_w(member.w)
     with settings_of(cache=5000, positions=99, workers=workers):
         assert is_exactly(run.conv_compiled(x, w, member.geometry, member.b), member.expected())
+
+
+@given(spoilt(members()))
+def test_what_is_not_finite_goes_where_it_is_met(drawn):
+    member, expected = drawn
+    with np.errstate(invalid="ignore"):
+        y = depthwise.conv_depthwise(member.x, member.w, member.geometry, member.b)
+    assert is_exactly(y, expected)
 
 
 @needs_fork

@@ -332,6 +332,15 @@ class TestBlock:
             np.sqrt(x + 1.0).backward()
         assert x.grad.tolist() == [0.5]
 
+    def test_says_in_which_scope(self):
+        x = tg.tensor([0.0], requires_grad=True)
+        with stopped(", scope net/head: "), tg.scope("net"), tg.scope("head"):
+            np.log(x)
+        with stopped(", scope net: y = "):
+            with tg.scope("net"):
+                y = np.sqrt(x)
+            y.backward()
+
     def test_as_a_decorator(self):
         @tg.debug()
         def reciprocal(x):

@@ -75,6 +75,38 @@ def test_drawings_stay_as_they_were_looked_at(picture, language):
     assert text == path.read_text(encoding="utf-8"), f"to renew it, delete {path}"
 
 
+def test_parameters_that_change_nothing_are_left_to_the_listing():
+    neutral = {
+        "stride": "(1, 1)",
+        "padding": "((0, 0), (0, 0))",
+        "input_dilation": "(1,)",
+        "dilation": "1",
+        "groups": "1",
+        "algorithm": "'auto'",
+        "keepdims": "False",
+    }
+    telling = {
+        "stride": "(1, 2)",
+        "padding": "((0, 1), (0, 0))",
+        "input_dilation": "(11,)",
+        "dilation": "()",
+        "groups": "10",
+        "algorithm": "'fft'",
+        "keepdims": "True",
+        "axis": "1",
+    }
+    for params, shown in ((neutral, {}), (telling, telling)):
+        graph = Graph((node(0), node(1, "conv", (0,), params=params)), (1,))
+        said = [f"{name}={value}" for name, value in params.items()]
+        drawn = [f"{name}={value}" for name, value in shown.items()]
+        for picture in (graph.to_dot(), graph.to_mermaid().replace("#39;", "'")):
+            assert [text for text in said if text in picture] == drawn
+        written = re.findall(r"<text[^>]*>([^<]*)</text>", graph.to_svg())
+        assert [text for text in said if text in map(html.unescape, written)] == drawn
+        listed = graph.text()
+        assert all(text in listed for text in said)
+
+
 # ---- structure ---------------------------------------------------------------------------------
 
 HOSTILE = st.sampled_from(

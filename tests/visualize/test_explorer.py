@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tensorgrad as tg
-from tensorgrad.visualize.explorer.page import page, payload
+from tensorgrad.visualize.explorer.page import SCRIPTS, _asset, page, payload
 from tensorgrad.visualize.node import GraphNode, Saved, Source
 from tensorgrad.visualize.values import Summary, summarize
 
+FOLDER = Path(tg.__file__).parent / "visualize" / "explorer"
 HOSTILE = [
     "</script><script>window.hacked = 1</script>",
     "<img src=x onerror='window.hacked = 1'>",
@@ -261,14 +262,37 @@ def test_a_wheel_takes_the_program_along():
     patterns = settings["package-data"]["tensorgrad"]
     package = Path(tg.__file__).parent
     taken = {file for pattern in patterns for file in package.glob(pattern)}
-    folder = package / "visualize" / "explorer"
-    assets = {file for file in folder.iterdir() if file.suffix in {".js", ".css", ".html"}}
+    assets = {file for file in FOLDER.iterdir() if file.suffix in {".js", ".css", ".html"}}
     assert len(assets) == 10
     assert assets <= taken
 
 
 def test_the_program_is_small():
     assert len(page([], []).encode()) < 60_000
+
+
+TOKEN = re.compile(
+    r"""[^\S\n]+|//[^\n]*|(?P<kept>\n|"(?:\\.|[^"\\\n])*"|[\w$]+
+    |\?\?=|\.\.\.|===|!==|\*\*=?|=>|[=!<>]=|&&=?|\|\|=?|\?\?|\?\.(?!\d)|\+\+|--|[-+*/%&|^]=|.)""",
+    re.VERBOSE,
+)
+
+
+def tokens_of(script: str) -> list[str]:
+    """The tokens of a program, with the ends of lines where they may end a statement."""
+    found: list[str] = []
+    for token in filter(None, (match["kept"] for match in TOKEN.finditer(script.strip()))):
+        if token != "\n" or (found and found[-1] not in "{[(,;\n"):
+            found.append(token)
+    return found
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_short_program_is_the_program(name):
+    script = (FOLDER / f"{name}.js").read_text("utf-8")
+    tokens = tokens_of(_asset(f"{name}.js"))
+    assert tokens == tokens_of(script)
+    assert len(tokens) > 500
 
 
 def test_a_graph_of_no_nodes_or_ten_thousand():
@@ -470,6 +494,26 @@ def test_the_panel_tells_everything(explorer):
     assert len(explorer.driver.find_elements("css selector", "#panel .histogram")) == 2
     thumbnail = explorer.find("#panel .thumbnail")
     assert thumbnail.get_attribute("aria-label") == "Picture of 2 by 2 entries"
+
+
+def test_the_short_looks_are_the_looks(explorer):
+    explorer.open(Builder().nodes)
+    rules = """const sheet = new CSSStyleSheet();
+        sheet.replaceSync(arguments[0]);
+        return [...sheet.cssRules].map((rule) => rule.cssText);"""
+    looks = (FOLDER / "explorer.css").read_text("utf-8")
+    assert explorer.script(rules, _asset("explorer.css")) == explorer.script(rules, looks)
+
+
+def test_cards_leave_out_what_changes_nothing(explorer):
+    b = Builder()
+    x = b.add("leaf", name="x")
+    b.add("conv", x, params={"stride": "(2, 2)", "dilation": "(1, 1)", "groups": "1"})
+    explorer.open(b.nodes)
+    assert "stride=(2, 2)" in explorer.text("#drawing")
+    assert "dilation" not in explorer.text("#drawing")
+    explorer.click('[data-item="1"] .box')
+    assert "dilation" in explorer.text("#panel")
 
 
 def test_search_finds_and_reveals_what_is_folded(explorer):

@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 
@@ -645,6 +646,37 @@ def test_scopes_are_folded_by_structure():
     assert [repeat.label for repeat in odd.repeated()] == ["block x12"]
 
 
+@pytest.mark.parametrize("scoped", [False, True])
+def test_steps_of_a_loop_are_folded(scoped):
+    def rnn(xs, w, h):
+        for t in range(20):
+            with tg.scope("step") if scoped else nullcontext():
+                h = np.tanh(xs[t] @ w + h @ w)
+        return h
+
+    graph = tg.trace(rnn, np.ones((20, 2, 3)), np.ones((3, 3)), np.ones((2, 3)))
+    (repeat,) = graph.repeated()
+    assert repeat.label == ("step x20" if scoped else "getitem, matmul, matmul ... x20")
+    assert "x20" in graph.to_svg(fold=True)
+
+
+def test_steps_that_take_other_slices_are_not_folded():
+    graph = tg.trace(lambda x: [np.tanh(x[i : 6 - i]) for i in range(3)], np.ones(6))
+    assert graph.repeated() == ()
+    gates = tg.trace(lambda x: [np.sin(np.tanh(x[:, i : i + 3])) for i in (0, 3)], np.ones((2, 6)))
+    assert gates.repeated() == ()
+
+
+def test_two_copies_are_folded():
+    def f(x):
+        for _ in range(2):
+            with tg.scope("block"):
+                x = np.sin(np.tanh(x)) * 2
+        return x
+
+    assert [repeat.label for repeat in tg.trace(f, np.ones(3)).repeated()] == ["block x2"]
+
+
 def test_stages_are_folded_apart_and_outer_blocks_first():
     def net(x):
         for stage in range(2):
@@ -931,6 +963,16 @@ def test_a_trace_has_the_values_of_all_nodes(program):
         close(one.values, x)
     for number, y in zip(graph.outputs, results, strict=True):
         close(graph.nodes[number].values, np.asarray(y))
+
+
+def test_a_graph_of_no_nodes_is_shown():
+    empty = Graph((), ())
+    assert empty.text() == "return"
+    assert Graph.from_json(empty.to_json()) == empty
+    assert not empty.diff(empty)
+    assert empty.repeated() == ()
+    for drawing in (empty.to_svg(fold=True), empty.to_dot(), empty.to_mermaid(), empty.to_html()):
+        assert drawing
 
 
 def test_inputs_have_the_names_of_arguments():

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 import tensorgrad as tg
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.node import Node, next_index
-from tensorgrad.engine.notes import open_blocks
+from tensorgrad.engine.notes import Note, open_blocks
 from tensorgrad.engine.primitive import Binary, Primitive, Unary
 from tensorgrad.engine.watch import Walk, watching
 from tensorgrad.errors import UnsupportedError
@@ -94,6 +94,66 @@ class TestScope:
     def test_needs_a_name(self, name):
         with pytest.raises(UnsupportedError, match="scope: name="):
             tg.scope(name)
+
+    @given(TREES)
+    def test_each_visit_with_operations_has_a_name_of_its_own(self, tree):
+        found = []
+        walk_tree(tree, (), leaf(), found)
+        outputs = [y for path, y in found if path] or [np.sin(leaf())]
+        graph = tg.graph(*outputs)
+        names, seen = {}, set()
+        for number, y in zip(graph.outputs, outputs, strict=True):
+            named, note = graph.nodes[number].scope, y._node.note or Note()
+            for depth, visit in enumerate(note.visits):
+                assert names.setdefault(visit, named[: depth + 1]) == named[: depth + 1]
+                plain = (*named[:depth], note.scope[depth])
+                if plain not in seen:  # the first keeps its name
+                    assert named[depth] == note.scope[depth]
+                assert named[depth].startswith(note.scope[depth])
+                seen.add(plain)
+            assert len(named) == len(note.scope)
+        # walk_tree records an operation in every scope
+        assert len(set(names.values())) == len(names)
+
+    def test_a_scope_that_is_entered_again_for_other_scopes_is_the_same(self):
+        y = leaf()
+        for stage, block in ((0, 0), (0, 1), (1, 0), (1, 0), (1, 1)):
+            with tg.scope(f"stage{stage}"), tg.scope(f"block{block}"):
+                y = np.sin(y)
+        assert ["/".join(node.scope) for node in list(tg.graph(y))[1:]] == [
+            "stage0/block0",
+            "stage0/block1",
+            "stage1/block0",
+            "stage1 2/block0",
+            "stage1 2/block1",
+        ]
+
+    def test_weights_made_in_a_scope_are_in_it(self):
+        with tg.scope("net"), tg.scope("layer"):
+            w = leaf()
+        with tg.scope("net"), tg.scope("layer"):
+            y = np.sin(w)
+        assert {node.scope for node in tg.graph(y)} == {("net", "layer")}
+
+    def test_visits_are_numbered_in_each_graph_around_numbers_of_the_user(self):
+        x = leaf()
+        for _ in range(2):
+            y = x
+            for name in ("block", "block 2", "block", "block"):
+                with tg.scope(name):
+                    y = np.sin(y)
+            names = [scope for (scope,) in (node.scope for node in list(tg.graph(y))[1:])]
+            assert names == ["block", "block 2", "block 3", "block 4"]
+
+    def test_rules_stay_in_the_visit_of_their_operation(self):
+        y = leaf()
+        for _ in range(3):
+            with tg.scope("block"):
+                y = np.sin(y)
+        graph = tg.graph(y, backward=True)
+        rules = [node for node in graph if node.rule_of is not None]
+        assert len({node.scope for node in rules}) == 3
+        assert all(node.scope == graph.nodes[node.rule_of].scope for node in rules)
 
     def test_goes_over_to_what_the_rules_record(self):
         x = leaf()

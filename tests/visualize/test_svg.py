@@ -70,7 +70,9 @@ PICTURES = {picture.__name__: picture for picture in (formula, convolution, scop
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_picture_is_the_one_that_was_looked_at(name):
-    assert PICTURES[name]() == (GOLDEN / f"{name}.svg").read_text("utf-8")
+    picture = PICTURES[name]()
+    assert picture == (GOLDEN / f"{name}.svg").read_text("utf-8")
+    assert not re.search(r"[^\w.]-0[^\d.]", picture)  # zero has no sign
 
 
 # ---- what is in every picture --------------------------------------------------------------------
@@ -333,10 +335,11 @@ def test_a_parameter_made_within_the_first_of_the_blocks_stands_above_them_all()
 def test_blocks_with_others_in_between_are_not_folded():
     y, total = leaf(2), leaf(2)
     for _ in range(4):
-        with tg.scope("step"):
-            y = np.tanh(np.sin(y))
+        y = np.tanh(np.sin(y))
         total = total + y
     graph = tg.graph(total)
+    steps = (replace(node, scope=("step",)) if node.op != "add" else node for node in graph)
+    graph = Graph(tuple(steps), graph.outputs)
     assert graph.repeated()
     _, cards = read(graph.to_svg(fold=True))
     assert len(cards) == len(graph)

@@ -24,6 +24,7 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.blocks import Box, boxes, cut_out, lengths, pieces, reach, windows
+from tensorgrad.conv.kernels.finite import all_finite
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.typing import Array, Shape
 
@@ -67,7 +68,7 @@ def conv_by_winograd(x: Array, w: Array, geometry: Geometry) -> Array:
             x.astype(dtype, copy=False), w.astype(dtype, copy=False), out, lows, geometry.dilation
         )
     # An infinity spreads over its tile; directly, it meets fewer results.
-    return y if np.isfinite(y).all() else conv_by_gemm(x, w, geometry)
+    return y if all_finite(y) else conv_by_gemm(x, w, geometry)
 
 
 def _convolve(x: Array, w: Array, out: Shape, lows: Shape, dilation: Shape) -> Array:

@@ -134,7 +134,7 @@ function arrow(edge) {
 // where an edge says how many bytes it stands for: beside its arrow
 function labelPlace(edge) {
   const { x, y, dx, dy } = tipOf(edge);
-  return { x: x + 6 - 40 * Math.max(dx, 0), y: y - (dy < 0 ? -14 : 5) };
+  return { x: x + 6 - 50 * Math.max(dx, 0), y: y - (dy < 0 ? -14 : 5) };
 }
 
 function boxOf(points) {

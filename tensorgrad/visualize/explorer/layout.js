@@ -4,7 +4,7 @@
 // port, where edges cross the frame. A level is the inside of an open group; its rows are layers.
 // Values flow down; what a derivative rule computes stands beside its operation and flows up.
 
-const GAP = { row: 40, port: 16, cell: 22, trunk: 12 };
+const GAP = { row: 40, port: 16, cell: 22, column: 52, trunk: 12 };
 // around the inside of an open group
 const PADS = { unit: { side: 8, top: 8, bottom: 8 }, folder: { side: 14, top: 30, bottom: 14 } };
 const NO_PAD = { side: 0, top: 0, bottom: 0 };
@@ -367,7 +367,9 @@ function settle(rows) {
 }
 
 function apart(left, right) {
-  const gap = left.dummy || right.dummy || left.port || right.port ? GAP.trunk : GAP.cell;
+  let gap = left.dummy || right.dummy || left.port || right.port ? GAP.trunk : GAP.cell;
+  // room for what is said beside edges from an operation to its rule
+  if (right.inner?.group.kind === "column") gap = GAP.column;
   return (left.w + right.w) / 2 + gap;
 }
 
@@ -419,7 +421,7 @@ function stack(level, rows) {
     y += height + (atFrame ? GAP.port : GAP.row);
   }
   for (const row of rows) for (const cell of row) cell.x -= left;
-  level.w = right - left;
+  level.w = Math.max(right - left, 0); // 0 where there is nothing
   level.h = y;
 }
 

@@ -46,6 +46,7 @@ def payload(nodes: Sequence[GraphNode], outputs: Sequence[int]) -> str:
         "dtype": _shared(node.dtype for node in nodes),
         "nbytes": _shared(node.nbytes for node in nodes),
         "params": _shared(tuple(node.params.items()) for node in nodes),
+        "shown": _shared(tuple(node.notable_params.items()) for node in nodes),
         "inputs": [node.inputs for node in nodes],
         "arguments": _shared(node.arguments for node in nodes),
         "scope": _shared(node.scope for node in nodes),
@@ -152,8 +153,8 @@ def _script() -> str:
 def _asset(name: str) -> str:
     """Read a part of the program, without what is there for people only: comments and spaces."""
     text = files(__package__).joinpath(name).read_text(encoding="utf-8")
-    lines = (line.strip() for line in text.splitlines())
-    dense = "\n".join(_dense(line) for line in lines if line and not line.startswith("//"))
+    lines = (re.sub(r"(^| )// .*", "", line.strip()) for line in text.splitlines())
+    dense = "\n".join(_dense(line.strip()) for line in lines if line)
     # where a line cannot end a statement, its end is a space as well
     return re.sub(r"([{(\[,;])\n", r"\1", dense)
 

@@ -46,11 +46,11 @@ function labelOf(item) {
   const named = node.kind === "leaf" && node.name !== null;
   const title = cut(derivativeSign(node.order) + (named ? node.label : node.op));
   const lines = [cut(node.name === null || named ? node.type : `${node.label}: ${node.type}`)];
-  if (node.params.length) lines.push(cut(paramsText(node)));
+  for (const param of node.shown) lines.push(cut(paramsText([param])));
   return { title, lines };
 }
 
-const paramsText = (node) => node.params.map(([name, value]) => `${name}=${value}`).join(", ");
+const paramsText = (params) => params.map(([name, value]) => `${name}=${value}`).join(", ");
 
 const pen = document.createElement("canvas").getContext("2d");
 const widths = new Map();
@@ -198,7 +198,7 @@ function searchText(node) {
     node.type,
     node.scope.join("/"),
     ...(node.source ?? []),
-    paramsText(node),
+    paramsText(node.params),
   ]
     .join(" ")
     .toLowerCase();

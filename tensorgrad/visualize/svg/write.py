@@ -234,7 +234,7 @@ def _path(points: Sequence[Point], rises: bool) -> str:
     at_start, at_end = (STUB, 0.0) if rises else (0.0, STUB)
     parts = [f"M{_at(points[0])}"]
     for i, ((x, y), (to_x, to_y)) in enumerate(pairwise(points), 1):
-        if to_x != x:
+        if _n(to_x) != _n(x):
             start = y + at_start * (i == 1)
             end = to_y - at_end * (i == len(points) - 1)
             half = (start + end) / 2
@@ -300,4 +300,5 @@ def _legend(fills: Colouring) -> Iterator[str]:
 
 def _n(number: float) -> str:
     """Print a number with at most one digit after the point."""
-    return f"{number:.1f}".removesuffix(".0")
+    text = f"{number:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text

@@ -19,6 +19,7 @@ from tensorgrad.conv.kernels.compiled.tiles import (
     copy,
     fill,
     jit,
+    kernel,
     lanes,
     outer_tile,
     transpose,
@@ -185,7 +186,7 @@ def _lay_out(x, first, rows, lows, dilation, sides, step, lanes, planes):
                 to += sides[2] * step
 
 
-@jit
+@kernel("x", "w")
 def gather(x, w, y, tasks, tables, planes, held, sums):
     """Do tasks (group, the first image and the end, the first filter and the end).
 

@@ -16,7 +16,9 @@ from numba.extending import intrinsic
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
-from tensorgrad.conv.kernels.compiled.tiles import INDEX, Emitter, jit, lanes
+from tensorgrad.conv.kernels.compiled.tiles import INDEX, Emitter, kernel, lanes
+from tensorgrad.conv.kernels.finite import all_finite
+from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.typing import Array, Shape
 
 SIDES = (3, 5, 7)  # of the kernels that there are tiles for
@@ -176,13 +178,13 @@ kernel_3, kernel_5, rest_5 = kernel_tile(3, 0, 3), kernel_tile(5, 0, 3), kernel_
 kernel_7, next_7, rest_7 = kernel_tile(7, 0, 3), kernel_tile(7, 3, 6), kernel_tile(7, 6, 7)
 
 
-@jit
+@kernel("x", "w", "b")
 def results(x, w, b, y, tasks, top, low, lanes):
     """Do tasks (image, channel): x (n, c, h, w), w (c, k, k), b (c,), y (n, c, j0, j1)."""
     height, width = x.shape[2], x.shape[3]
     rows, columns = y.shape[2], y.shape[3]
     s0, s1, s2 = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize, x.strides[2] // x.itemsize
-    side, kernels = w.shape[1], w.reshape(-1)
+    side = w.shape[1]
     flat = y.reshape(-1)
     for task in range(len(tasks)):
         image, channel = tasks[task]
@@ -195,7 +197,7 @@ def results(x, w, b, y, tasks, top, low, lanes):
                 r = min(r, rows - step)  # the last block may do some rows again
                 first = r - top
                 left = (x, plane + first * s2 + q - low, s2, first, height, low - q, width)
-                right = (kernels, channel * side * side, b, channel)
+                right = (w, channel * side * side, b, channel)
                 end = (flat, to + r * columns + q, columns, columns - q)
                 inside = first >= 0 and first + step + side - 1 <= height
                 if side == 3:
@@ -221,7 +223,7 @@ def results(x, w, b, y, tasks, top, low, lanes):
                 r += step
 
 
-@jit
+@kernel("x", "g")
 def gradients(x, g, y, tasks, top, low):
     """Do tasks (image, channel): x (n, c, h, w), g (c, j0, j1), y (n, c, k, k)."""
     s0, s1, s2 = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize, x.strides[2] // x.itemsize
@@ -261,22 +263,20 @@ def conv_depthwise(x: Array, w: Array, geometry: Geometry, b: Array | None) -> A
     out = geometry.output_sides(x.shape[2:], w.shape[2:])
     y = np.empty((*x.shape[:2], *out), x.dtype)
     (top, _), (low, _) = geometry.padding
-    tasks = np.indices(x.shape[:2]).reshape(2, -1).T
-    w = w[:, 0]
-    if prod(out) >= prod(w.shape[1:]):
-        w = np.ascontiguousarray(w)
+    tasks = np.ascontiguousarray(np.indices(x.shape[:2]).reshape(2, -1).T)
+    few = prod(out) < prod(w.shape[2:])
+    kernels = w[:, 0]
+    if not few or kernels.strides[-1] != w.itemsize:
+        kernels = np.ascontiguousarray(kernels)
 
-        def work(part: Array) -> None:
-            results(x, w, start, y, part, top, low, lanes(x.itemsize))
+    def work(part: Array) -> None:
+        if few:
+            gradients(x, kernels, y, part, top, low)
+        else:
+            results(x, kernels, start, y, part, top, low, lanes(x.itemsize))
 
-    else:
-        if w.strides[-1] != w.itemsize:
-            w = np.ascontiguousarray(w)
-
-        def work(part: Array) -> None:
-            gradients(x, w, y, part, top, low)
-
-    threads.run(work, threads.parts(tasks, 4 * y[0, 0].size * x.shape[0] * w.size), with_blas=False)
-    if b is not None and prod(out) < prod(w.shape[1:]):
-        y += start.reshape(-1, 1, 1)
-    return y
+    work_of_all = 4 * y[0, 0].size * x.shape[0] * w.size
+    threads.run(work, threads.parts(tasks, work_of_all), with_blas=False)
+    if few and not all_finite(y):  # zeros beyond its border may have met what no result meets
+        y = conv_by_gemm(x, w, geometry)
+    return y + start.reshape(-1, 1, 1) if few and b is not None else y

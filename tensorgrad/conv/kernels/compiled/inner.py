@@ -14,7 +14,14 @@ import numpy as np
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_planes
-from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, fill, inner_tile, jit, lanes
+from tensorgrad.conv.kernels.compiled.tiles import (
+    MANY_REGISTERS,
+    fill,
+    inner_tile,
+    jit,
+    kernel,
+    lanes,
+)
 from tensorgrad.typing import Array, Shape
 
 POSITIONS = 1024  # of a few channels that an inner product goes through at a time
@@ -172,7 +179,7 @@ def _ranges(count: int, parts: int) -> list[tuple[int, int]]:
     return list(pairwise(cuts))
 
 
-@jit
+@kernel("x", "w")
 def correlate(x, w, y, tasks, tables, memory, held):
     """Do tasks (group, the first image and the end, the first filter and the end).
 

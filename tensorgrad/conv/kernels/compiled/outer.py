@@ -13,7 +13,14 @@ import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.kernels.compiled.planes import Axis, fill_planes, make_planes
-from tensorgrad.conv.kernels.compiled.tiles import MANY_REGISTERS, copy, jit, lanes, outer_tile
+from tensorgrad.conv.kernels.compiled.tiles import (
+    MANY_REGISTERS,
+    copy,
+    jit,
+    kernel,
+    lanes,
+    outer_tile,
+)
 from tensorgrad.conv.kernels.phases import Phase
 from tensorgrad.typing import Array, Shape
 
@@ -155,9 +162,9 @@ def plan_outer(
     strides = [prod(y_shape[i + 1 :]) for i in range(len(y_shape))]
     placed: list[list[_Placed]] = []
     joined: list[Axis] = []
-    for side, kernel, out, phases in zip(x_shape[2:], w_shape[2:], y_shape[2:], axes, strict=True):
+    for side, k, out, phases in zip(x_shape[2:], w_shape[2:], y_shape[2:], axes, strict=True):
         low = max(phase.pads[0] for phase in phases)
-        placed.append([_place(phase, kernel, out, low) for phase in phases])
+        placed.append([_place(phase, k, out, low) for phase in phases])
         starts = sorted({start for one in placed[-1] for start in one.starts})
         most = max(one.results for one in placed[-1])
         joined.append(Axis(side, low, phases[0].stride, tuple(starts), most))
@@ -234,7 +241,7 @@ def _vectors(
     return places, [(line, i * each * n) for i, (line, _) in enumerate(lines)]
 
 
-@jit
+@kernel("x", "w", "b")
 def convolve(x, w, b, y, tasks, tables, memory):
     """Do tasks (image, group, first row): fill planes, multiply, and put results in place.
 

@@ -13,6 +13,7 @@ from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
 from tensorgrad.conv.kernels.compiled.tiles import lanes
+from tensorgrad.conv.kernels.finite import all_finite
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases, phases
 from tensorgrad.conv.threads import get_num_threads
@@ -102,7 +103,7 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     if p.few is not None:
         y = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
         y = y.reshape(p.y_shape)
-        if not np.isfinite(y).all():  # zeros between lines may have met what no result meets
+        if not all_finite(y):  # zeros between lines may have met what no result meets
             y = conv_by_phases(conv_by_gemm, x, w, geometry)
         return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
     y = np.empty(p.y_shape, x.dtype)

@@ -7,7 +7,9 @@ are emitted: functions that make the instructions of a tile, for the vectors of 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from inspect import signature
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numba
@@ -642,3 +644,34 @@ def jit(function: Callable[..., Any]) -> Any:
     with suppress(RuntimeError):  # if there is a folder that it can be kept in
         compiled.enable_caching()
     return compiled
+
+
+def kernel(*names: str) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function that Python calls, once for each type of entries.
+
+    Arguments of these names may lie in memory in any way, and be read-only. Left to itself, Numba
+    compiles anew for each of them.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled, lock, known = jit(function), Lock(), set()
+        free = [name in names for name in signature(function).parameters]
+
+        def call(*args: Any) -> None:
+            dtype = args[0].dtype
+            if dtype not in known:
+                with lock:
+                    compiled.disable_compile(False)
+                    compiled.compile(
+                        tuple(
+                            types.Array(kind.dtype, kind.ndim, "A", readonly=True) if any_ else kind
+                            for kind, any_ in zip(map(numba.typeof, args), free, strict=True)
+                        )
+                    )
+                    compiled.disable_compile()
+                    known.add(dtype)
+            compiled(*args)
+
+        return call
+
+    return decorate

@@ -19,14 +19,17 @@ from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.outer import multiply_narrow, multiply_wide
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
+from tensorgrad.conv.kernels.compiled.run import conv_compiled
 from tensorgrad.conv.kernels.compiled.tiles import (
     copy,
     deinterleave,
     interleave,
     jit,
+    kernel,
     lanes,
     sandwich,
 )
+from tensorgrad.conv.kernels.finite import all_finite
 from tensorgrad.typing import Array
 
 POINTS = (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(4, 3), Fraction(-4, 3))
@@ -64,7 +67,7 @@ transform_image, transform_kernel, transform_back = map(sandwich, (_image, _kern
 weave, part = interleave(OUT), deinterleave(OUT)
 
 
-@jit
+@kernel("w")
 def transform_filters(w, u, padded, begin, end, lanes):
     """Transform some of the filters w (o, c, 3, 3) to u (36, o c ...), c padded with zeros."""
     channels = w.shape[1]
@@ -156,7 +159,7 @@ def put_tiles(
             q += count
 
 
-@jit
+@kernel("x", "b")
 def convolve(
     x, u, padded, b, y, tasks, low, rows, pitch, together, blocks, lanes, planes, spectra, products
 ):
@@ -330,4 +333,6 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
             threads.parts(ranges, 8 * w.size),
         )
         threads.run(work, threads.parts(tasks, n * height * width * w.size // 4), with_blas=False)
+    if not all_finite(y):  # it may have spread over a tile
+        return conv_compiled(x, w, geometry, b)
     return y.reshape(n, w.shape[0], height, width)
