@@ -151,30 +151,32 @@ def wrt_kernel(
     """
     sides, kernel, out = x.shape[2:], w_shape[2:], g.shape[2:]
     pads = cropped_pads(padding, sides, kernel, out, stride, input_dilation, dilation)
-    params: Any = {
-        "stride": dilation,
-        "padding": pads,
-        "input_dilation": input_dilation,
-        "dilation": stride,
-    }
     n, c, o = x.shape[0], w_shape[1], w_shape[0]
+    apart = groups
     if groups == 1:
         images, gradients = np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1)
-        w = conv(images, gradients, **params, groups=1, algorithm=algorithm)
-        return np.swapaxes(w, 0, 1)  # (c, o, *k) -> (o, c, *k)
-    if 0 < n * prod(w_shape) <= prod(x.shape):
+    elif 0 < n * prod(w_shape) <= prod(x.shape):
         # image by image, as groups of their own: nothing is laid out anew
         images = np.swapaxes(np.reshape(x, (n * groups, c, *sides)), 0, 1)
         gradients = np.reshape(g, (n * o, 1, *out))
-        # (c, n g o, *k)
-        w = conv(images, gradients, **params, groups=n * groups, algorithm=algorithm)
-        w = np.sum(np.reshape(w, (c, n, o, *kernel)), 1)
+        apart = n * groups
     else:
         # (n, g c, *i) -> (c, g n, *i), (n, g o, *j) -> (g o, n, *j)
         images = np.moveaxis(np.reshape(x, (n, groups, c, *sides)), 2, 0)
         images = np.reshape(np.swapaxes(images, 1, 2), (c, groups * n, *sides))
         gradients = np.swapaxes(g, 0, 1)
-        w = conv(images, gradients, **params, groups=groups, algorithm=algorithm)
+    w = conv(
+        images,
+        gradients,
+        stride=dilation,
+        padding=pads,
+        input_dilation=input_dilation,
+        dilation=stride,
+        groups=apart,
+        algorithm=algorithm,
+    )
+    if apart > groups:  # (c, n g o, *k) -> (c, g o, *k)
+        w = np.sum(np.reshape(w, (c, n, o, *kernel)), 1)
     return np.swapaxes(w, 0, 1)  # (c, g o, *k) -> (g o, c, *k)
 
 

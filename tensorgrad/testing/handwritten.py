@@ -194,7 +194,7 @@ HANDWRITTEN = (
     Mutant(
         "conv by w: dilated by the dilation in place of the stride",
         "s != d",
-        partial(edited, _by_w, '"dilation": stride', '"dilation": dilation'),
+        partial(edited, _by_w, "dilation=stride", "dilation=dilation"),
         conv,
     ),
     Mutant(
