@@ -1,14 +1,13 @@
-"""The threads of the convolution kernels: one pool for all, BLAS at one thread inside it.
+"""The threads of the convolution kernels: one crew for all, BLAS at one thread in its work.
 
 Kernels cut work into tasks that do not depend on the number of threads, and each entry of a result
 is written by one task: so results are the same from run to run, whichever thread does a task.
 """
 
+import atexit
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
 from functools import cache
 from math import prod
 from threading import Lock, local
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
+from tensorgrad.conv.workers import Crew
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Array, Shape
 
@@ -27,29 +27,19 @@ _WORTH = 2_000_000
 
 
 class _Threads:
-    """The number of threads, the pool that has them, and the limit on those of BLAS."""
+    """The number of threads, the crew of the others, and the limit on those of BLAS."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.number = _available()
-        self.pool: ThreadPoolExecutor | None = None
+        self.crew = Crew(self.number - 1)
         self.runs = 0  # that go on in parallel, at the moment
         self.limited: list[tuple[LibController, int]] = []  # what gives BLAS its threads back
 
     def resize(self, number: int) -> None:
         with self.lock:
-            pool, self.pool, self.number = self.pool, None, number
-        if pool is not None:
-            pool.shutdown()
-
-    def submit(self, work: Callable[[], None], times: int) -> list[Future[None]]:
-        if times < 1:
-            return []
-        with self.lock:
-            if self.pool is None:
-                self.pool = ThreadPoolExecutor(max(self.number - 1, 1), "tensorgrad")
-            # a context of its own for each: NumPy's errstate is in it
-            return [self.pool.submit(copy_context().run, work) for _ in range(times)]
+            crew, self.crew, self.number = self.crew, Crew(number - 1), number
+        crew.close()
 
     def begin(self) -> None:
         with self.lock:
@@ -71,7 +61,7 @@ class _Threads:
             library.set_num_threads(number)
 
     def after_fork(self) -> None:  # threads do not survive it, nor do the runs of others
-        self.lock, self.pool, self.runs = Lock(), None, 0
+        self.lock, self.crew, self.runs = Lock(), Crew(self.number - 1), 0
         self.restore()
 
 
@@ -81,6 +71,7 @@ def _available() -> int:
 
 
 _threads = _Threads()
+atexit.register(lambda: _threads.crew.close())  # a thread must not end where Python has ended
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_threads.after_fork)
 
@@ -128,7 +119,7 @@ def _blas() -> list[LibController]:
 
 
 def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = True) -> None:
-    """Do all tasks, on this thread and those of the pool: each takes the next when it is free.
+    """Do all tasks, on this thread and those of the crew: each takes the next when it is free.
 
     Where one raises, no other is begun, and the error is raised when those under way have ended.
     BLAS has one thread meanwhile; where tasks do not call it, that need not be arranged.
@@ -137,6 +128,7 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = 
     if not with_blas and len(rest) == 1:
         work(rest[0])
         return
+    errors: list[BaseException] = []
 
     def work_off() -> None:
         try:
@@ -146,24 +138,33 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = 
                 except IndexError:
                     return
                 work(task)
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001  # raised by the thread that waits for all
             rest.clear()
-            raise
+            errors.append(error)
 
-    _threads.begin()
+    crew = _threads.crew
+    if with_blas:
+        _threads.begin()
     try:
-        others = _threads.submit(work_off, min(_threads.number, len(rest)) - 1)
+        workers = crew.call(min(_threads.number, len(rest)) - 1)
+        for worker in workers:
+            worker.tell(work_off)
+        work_off()
         try:
-            work_off()
-        finally:
-            # What has not begun finds nothing to do. It may wait for this very thread.
-            begun = [other for other in others if not other.cancel()]
-            if begun:
-                wait(begun)
-        for other in begun:
-            other.result()
+            for worker in workers:
+                worker.finish()
+        except BaseException:
+            crew.lose(workers)
+            raise
+        crew.send_back(workers)
     finally:
-        _threads.end()
+        if with_blas:
+            _threads.end()
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        errors.clear()  # its traceback holds on to this list
 
 
 class _Local(local):

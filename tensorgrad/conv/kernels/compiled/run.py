@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry, dilated
+from tensorgrad.conv.kernels.compiled import awake
 from tensorgrad.conv.kernels.compiled.across import Across, plan_across
 from tensorgrad.conv.kernels.compiled.depthwise import conv_depthwise, is_depthwise
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
@@ -18,6 +19,8 @@ from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases, phases
 from tensorgrad.conv.threads import get_num_threads
 from tensorgrad.typing import Array, Shape
+
+awake.stay_awake()
 
 
 class Plan(NamedTuple):
