@@ -24,8 +24,9 @@ class Algorithm(NamedTuple):
     """A way to compute convolutions.
 
     ``run(x, w, geometry, b)`` computes one, b being None or (o,); ``refuses`` says why it cannot,
-    or returns None; ``seconds`` estimates. Of the kind "direct" is what only multiplies and adds
-    the entries that meet.
+    or returns None; ``seconds`` estimates, and ``held`` estimates the bytes that it needs beside
+    the arguments and the result, where they may be many. Of the kind "direct" is what only
+    multiplies and adds the entries that meet.
     """
 
     name: str
@@ -33,6 +34,16 @@ class Algorithm(NamedTuple):
     run: Callable[[Array, Array, Geometry, Array | None], Array]
     refuses: Callable[[Problem], str | None]
     seconds: Callable[[Problem], float]
+    held: Callable[[Problem], int] = lambda _: 0
+
+    def refusal(self, problem: Problem, asked: str) -> str | None:
+        """Say why it is not taken: it cannot; or, unless asked for, it takes too much memory."""
+        reason = self.refuses(problem)
+        if reason is None and asked not in (self.name, self.kind):
+            held = self.held(problem)
+            if held > problem.bytes:
+                reason = f"it needs {held / 1e6:.3g} MB, more than the arguments and the result"
+        return reason
 
 
 def _with_bias(
@@ -119,6 +130,7 @@ ALGORITHMS = {
             _compiled_winograd,
             _not_compiled_winograd,
             costs.compiled_winograd,
+            costs.held_by_compiled_winograd,
         ),
         Algorithm("gemm", "direct", _with_bias(conv_by_gemm), _undilated, costs.gemm),
         Algorithm("rows", "direct", _with_bias(conv_by_rows), _undilated, costs.rows),
@@ -161,7 +173,7 @@ def choose(problem: Problem, algorithm: str) -> Algorithm | None:
                 dtype=str(problem.dtype),
             )
         )
-    able = [a for a in ALGORITHMS.values() if a.refuses(problem) is None]
+    able = [a for a in ALGORITHMS.values() if a.refusal(problem, algorithm) is None]
     allowed = [a for a in able if algorithm in (a.name, a.kind)]
     return min(allowed or able, key=lambda a: a.seconds(problem), default=None)
 

@@ -34,6 +34,12 @@ class Problem(NamedTuple):
         return self.x_shape[0] * prod(self.out) * prod(self.w_shape)
 
     @property
+    def bytes(self) -> int:
+        """The bytes of the arguments and the result."""
+        results = self.x_shape[0] * self.w_shape[0] * prod(self.out)
+        return (prod(self.x_shape) + prod(self.w_shape) + results) * self.dtype.itemsize
+
+    @property
     def channels(self) -> tuple[int, int, int]:
         """The number of groups, and of the input and the output channels of each."""
         groups = self.geometry.groups
@@ -98,6 +104,16 @@ def compiled_winograd(problem: Problem) -> float:
     held = 36 * groups * c * o * size
     fresh = held * FRESH if held > threads.KEPT else 0
     return (groups * (products + transforms + lines * LINE) + fresh) / threads.get_num_threads()
+
+
+def held_by_compiled_winograd(problem: Problem) -> int:
+    """The transformed kernels, and for each thread what it holds of the input, and vectors."""
+    c, o = problem.w_shape[1], problem.w_shape[0]
+    tiles = 16 * (problem.out[0] // 4 + 2) * (problem.out[1] // 4 + 2)
+    planes = min(c * tiles * problem.dtype.itemsize, 1_000_000)
+    vectors = 36 * 3 * 64 * (c + o // problem.geometry.groups)
+    kernels = 36 * c * o * problem.dtype.itemsize
+    return kernels + threads.get_num_threads() * (planes + vectors)
 
 
 def _of_reals(problem: Problem) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Which algorithm a convolution and its gradients take, and why."""
 
 from collections.abc import Iterator
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ class Candidate(NamedTuple):
     ``convolution`` is "y", "gradient by x" or "gradient by w", or a phase of one, where no
     algorithm takes the zeros between the entries of its input. ``problem`` says which convolution
     that is: of the shapes ``x_shape`` and ``w_shape``, with a ``geometry``. ``seconds`` are an
-    estimate; None where there is a ``refusal``, that is a reason why the algorithm cannot do it.
+    estimate; None where there is a ``refusal``, that is a reason why the algorithm is not taken.
     """
 
     convolution: str
@@ -55,8 +54,7 @@ class Explanation(tuple[Candidate, ...]):
 def _heading(name: str, problem: Problem) -> list[str]:
     x, w, geometry, dtype = problem
     y = (x[0], w[0], *problem.out)
-    size = (prod(x) + prod(w) + prod(y)) * dtype.itemsize
-    work = f"{problem.multiplications:.3g} multiplications, {size / 1e6:.3g} MB"
+    work = f"{problem.multiplications:.3g} multiplications, {problem.bytes / 1e6:.3g} MB"
     return [
         f"{name}: {x} * {w} -> {y}, {dtype}",
         f"    {', '.join(f'{key}={value}' for key, value in geometry._asdict().items())}",
@@ -196,7 +194,7 @@ def _described(x: ArrayLike | Shape) -> tuple[Shape, DTypeLike]:
 def _candidates(name: str, problem: Problem, algorithm: str) -> Iterator[Candidate]:
     chosen = choose(problem, algorithm)
     for a in ALGORITHMS.values():
-        refusal = a.refuses(problem)
+        refusal = a.refusal(problem, algorithm)
         seconds = a.seconds(problem) if refusal is None else None
         yield Candidate(name, problem, a.name, a is chosen, seconds, refusal)
     if chosen is None:

@@ -1,5 +1,6 @@
 """Tensor: a value, and the node that recorded where it came from."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -245,6 +246,24 @@ def own(data: ArrayLike, dtype: DTypeLike = None) -> Array:
     if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
         return data.copy() if dtype is None else data.astype(dtype)
     return np.array(data, dtype=dtype)
+
+
+def take(arrays: dict[Any, Any], key: Any) -> Array:
+    """Remove an array from a dictionary, as one that nobody else can write to.
+
+    It is copied, unless the dictionary had the only reference to it, and it all of its memory.
+    """
+    x = arrays.pop(key)
+    if type(x) is np.ndarray and x.flags.writeable and sys.implementation.name == "cpython":
+        memory = x.base
+        if memory is None:
+            if sys.getrefcount(x) == 2:  # that of this function, and of its own argument
+                return x
+        elif type(memory) is np.ndarray and memory.nbytes == x.nbytes and memory.base is None:
+            # a view of it, as a transpose
+            if sys.getrefcount(x) == 2 and sys.getrefcount(memory) == 3:
+                return x
+    return own(x)
 
 
 def _remade(value: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:

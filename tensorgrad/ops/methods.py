@@ -17,7 +17,7 @@ from tensorgrad.engine.backward import backward
 from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.node import Leaf, Node
 from tensorgrad.engine.space import hidden_axes
-from tensorgrad.engine.tensor import Tensor, own
+from tensorgrad.engine.tensor import Tensor, take
 from tensorgrad.errors import GraphError, ShapeError, UnsupportedError, explain
 from tensorgrad.ops import elementwise as ew
 from tensorgrad.ops.contraction import matmul
@@ -137,12 +137,12 @@ class Methods:  # noqa: PLW1641  # Tensor says that it has no hash
         g = seed_like("backward", node, seed)
         live = set(ancestors([node])) if create_graph else ()
         found = backward([node], [g], live=live, free=not (retain_graph or create_graph))
-        for leaf, cotangent in found.items():
-            if isinstance(leaf, Leaf):
-                gradient = np.conj(cotangent) if leaf.dtype.kind == "c" else cotangent
-                if not isinstance(gradient, Tensor):
-                    gradient = Tensor(own(gradient))
-                leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+        for leaf in [node for node in found if isinstance(node, Leaf)]:
+            if leaf.dtype.kind == "c":
+                found[leaf] = np.conj(found[leaf])
+            recorded = isinstance(found[leaf], Tensor)
+            gradient = found.pop(leaf) if recorded else Tensor(take(found, leaf))
+            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
 
     # ---- operators ----------------------------------------------------------------------------
 

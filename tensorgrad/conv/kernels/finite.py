@@ -16,6 +16,6 @@ def all_finite(y: Array) -> bool:
         if part.size and not np.isfinite([np.min(part), np.max(part)]).all():
             others.append(part)
 
-    flat = y.reshape(-1)
+    flat = y.ravel(order="K")
     threads.run(look_through, threads.parts(flat, flat.size), with_blas=False)
     return not others

@@ -111,11 +111,23 @@ def plan_across(
             of_images = number
         else:
             of_filters = min(number, filters)
+    of_task = -(-filters // (of_filters * ROWS)) * ROWS
+
+    def at_a_time(step: int) -> tuple[int, int, bool]:
+        """Return how many rows of how many channels are read at a time, and whether that is all."""
+        most = min(max(CACHE // (step * itemsize), 64), POSITIONS)
+        rows = evenly(kernel[0], most // prod(kernel[1:]))
+        if rows < kernel[0]:
+            return rows, 1, False
+        together = evenly(channels, most // prod(kernel))
+        return rows, together, together == channels
+
     step = -(-images // (of_images * n)) * n
-    most = min(max(CACHE // (step * itemsize), 64), POSITIONS)
-    rows = evenly(kernel[0], most // prod(kernel[1:]))
-    together = evenly(channels, most // (rows * prod(kernel[1:]))) if rows == kernel[0] else 1
-    whole = rows == kernel[0] and together == channels
+    rows, together, whole = at_a_time(step)
+    if not whole:  # then the sums of a task are held for all its filters
+        held = of_task * prod(out) * n * itemsize
+        step = evenly(step // n, SUMS // held) * n
+        rows, together, whole = at_a_time(step)
     # what is read of the input by so many rows
     sides = tuple(
         (o - 1) * s + dilated(k, d)
@@ -124,7 +136,6 @@ def plan_across(
         )
     )
     vectors = prod(out) * step // n
-    of_task = -(-filters // (of_filters * ROWS)) * ROWS
     if whole:  # the input is laid out once for all filters
         of_task = min(of_task, max(SUMS // (vectors * n * itemsize * ROWS), 1) * ROWS)
     tasks = list(product(range(groups), _ranges(images, step), _ranges(filters, of_task)))

@@ -104,10 +104,11 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
         return conv_depthwise(x, w, geometry, b)
     x, w, start = entry_by_entry(x, w, b)
     if p.few is not None:
-        y = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
-        y = y.reshape(p.y_shape)
-        if not all_finite(y):  # zeros between lines may have met what no result meets
+        few = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
+        if few is None:  # zeros between lines may have met what no result meets
             y = conv_by_phases(conv_by_gemm, x, w, geometry)
+        else:
+            y = few.reshape(p.y_shape)
         return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
     y = np.empty(p.y_shape, x.dtype)
     if not p.complete:
@@ -117,9 +118,10 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     return y
 
 
-def _of_few(few: Inner | Across, x: Array, w: Array, exchanged: bool) -> Array:
-    """(n, g, c, *i) * (g, o, c, *k) -> (n, g, o, *j)."""
+def _of_few(few: Inner | Across, x: Array, w: Array, exchanged: bool) -> Array | None:
+    """(n, g, c, *i) * (g, o, c, *k) -> (n, g, o, *j), if all of it is finite."""
     if not exchanged:
-        return few.apply(x, w)
+        y = few.apply(x, w)
+        return y if all_finite(y) else None
     y = few.apply(w.swapaxes(0, 1), x.swapaxes(0, 1))  # (o, g, c, *k) * (g, n, c, *i)
-    return y.transpose(2, 1, 0, 3, 4, 5)[..., ::-1, ::-1, ::-1]
+    return y.transpose(2, 1, 0, 3, 4, 5)[..., ::-1, ::-1, ::-1] if all_finite(y) else None
