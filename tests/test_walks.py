@@ -14,7 +14,12 @@ from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tensorgrad as tg
+from tensorgrad.engine.graph import ancestors
 from tensorgrad.engine.node import Node
+from tensorgrad.engine.primitive import REGISTRY
+from tensorgrad.engine.tensor import take
+from tensorgrad.testing.draw import RandomDraw
+from tensorgrad.testing.laws import as_function
 
 numbers = st.floats(-2.0, 2.0).map(lambda x: round(x, 3))
 positive = st.floats(0.5, 2.0).map(lambda x: round(x, 3))
@@ -456,6 +461,54 @@ def test_accumulation_does_not_write_into_a_shared_cotangent():
     assert_array_equal(x.grad, [4.0, 4.0])
     assert_array_equal(y.grad, [1.0, 1.0])
     assert_array_equal(seed, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", sorted(n for n, o in REGISTRY.items() if o.differentiable))
+def test_nobody_else_has_the_memory_of_a_gradient(name):
+    operation = REGISTRY[name]
+    args, params = operation.samples(RandomDraw(0, ["f8"]))
+    with np.errstate(all="ignore"):
+        f, xs = as_function(operation, operation, args, params)
+        leaves = [tg.tensor(x, requires_grad=True) for x in xs]
+        ys = [y for y in f(*leaves) if y.requires_grad]
+        seeds = [np.ones(y.shape, y.dtype) for y in ys]
+        for y, seed in zip(ys, seeds, strict=True):
+            y.backward(seed, retain_graph=True)
+    others = [*xs, *seeds, *(t.numpy() for t in (*leaves, *ys))]
+    for y in ys:
+        for node in ancestors([y._node]):
+            others += [a for a in node.saved or () if type(a) is np.ndarray]
+    gradients = [leaf.grad.numpy() for leaf in leaves if leaf.grad is not None]
+    for i, gradient in enumerate(gradients):
+        assert not any(np.shares_memory(gradient, a) for a in (*others, *gradients[:i]))
+
+
+def test_an_array_is_handed_over_only_if_nobody_else_has_its_memory():
+    held = []
+
+    def hold(x):
+        held.append(x)
+        return x
+
+    def taken(make):
+        arrays = {"x": make()}
+        address, want = arrays["x"].ctypes.data, arrays["x"].copy()
+        x = take(arrays, "x")
+        assert not arrays
+        assert_array_equal(x, want)
+        return x.ctypes.data == address and x.flags.writeable
+
+    assert taken(lambda: np.ones((2, 3)))
+    assert taken(lambda: np.ones((2, 3)).T)
+    assert taken(lambda: np.ones((2, 3)).T.reshape(3, 1, 2)[::-1])
+    assert not taken(lambda: hold(np.ones((2, 3))))
+    assert not taken(lambda: hold(np.ones((2, 3))).T)
+    assert not taken(lambda: hold(np.ones((2, 3)).T))
+    assert not taken(lambda: hold(np.ones((2, 3))[:1].T).base.T)
+    assert not taken(lambda: np.ones((2, 3))[:1])
+    assert not taken(lambda: np.broadcast_to(1.0, (2, 3)))
+    assert not taken(lambda: np.frombuffer(bytearray(hold(bytearray(16)))))
+    assert not taken(lambda: np.frombuffer(hold(bytearray(16))))
 
 
 def test_the_same_result_twice_receives_both_cotangents():

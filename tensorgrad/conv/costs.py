@@ -101,19 +101,14 @@ def compiled_winograd(problem: Problem) -> float:
     lines = problem.x_shape[0] * 4 * rows * (c + o)
     products = tiles * 36 * c * o / COMPILED[size]
     transforms = tiles * (c + o) * TILES[size] + c * o * KERNELS[size]
-    held = 36 * groups * c * o * size
+    held = held_by_compiled_winograd(problem)
     fresh = held * FRESH if held > threads.KEPT else 0
     return (groups * (products + transforms + lines * LINE) + fresh) / threads.get_num_threads()
 
 
 def held_by_compiled_winograd(problem: Problem) -> int:
-    """The transformed kernels, and for each thread what it holds of the input, and vectors."""
-    c, o = problem.w_shape[1], problem.w_shape[0]
-    tiles = 16 * (problem.out[0] // 4 + 2) * (problem.out[1] // 4 + 2)
-    planes = min(c * tiles * problem.dtype.itemsize, 1_000_000)
-    vectors = 36 * 3 * 64 * (c + o // problem.geometry.groups)
-    kernels = 36 * c * o * problem.dtype.itemsize
-    return kernels + threads.get_num_threads() * (planes + vectors)
+    """Return the bytes of the transformed kernels."""
+    return 36 * prod(problem.w_shape[:2]) * problem.dtype.itemsize
 
 
 def _of_reals(problem: Problem) -> tuple[int, int]:

@@ -138,7 +138,7 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = 
                 except IndexError:
                     return
                 work(task)
-        except BaseException as error:  # noqa: BLE001  # raised by the thread that waits for all
+        except BaseException as error:  # raised by the thread that waits for all
             rest.clear()
             errors.append(error)
 

@@ -1,4 +1,4 @@
-"""Threads that wait for work: for a moment awake, where compiled code can watch for it; then asleep.
+"""Threads that wait for work: for a moment awake, if compiled code can watch for it; then asleep.
 
 To wake a sleeping thread takes as long as some millions of multiplications.
 """
@@ -34,7 +34,7 @@ class Worker(Thread):
 
     def __init__(self) -> None:
         super().__init__(name="tensorgrad", daemon=True)
-        self._counts = np.zeros(16, np.int64)
+        self._counts: Array = np.zeros(16, np.int64)
         self._work: Callable[[], None] | None = None
         self._context: Context | None = None
         self._order, self._end = Lock(), Lock()  # released when there is one, and when it is done

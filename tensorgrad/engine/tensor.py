@@ -10,6 +10,18 @@ from tensorgrad.engine.node import Leaf, Node
 from tensorgrad.errors import GraphError, IndexingError, ShapeError, UnsupportedError, explain
 from tensorgrad.typing import Array, ArrayLike, DTypeLike, Shape
 
+
+def _references() -> int | None:
+    """Return how many references Python counts to an object that one variable has; None if none.
+
+    As of Python 3.14 the argument of the function that counts is no longer one of them.
+    """
+    x = object()
+    return sys.getrefcount(x) if sys.implementation.name == "cpython" else None
+
+
+_ALONE = _references()
+
 if TYPE_CHECKING:  # the methods live one layer up, which puts them on the class when it is imported
     from tensorgrad.ops.methods import Methods
 else:
@@ -254,16 +266,14 @@ def take(arrays: dict[Any, Any], key: Any) -> Array:
     It is copied, unless the dictionary had the only reference to it, and it all of its memory.
     """
     x = arrays.pop(key)
-    if type(x) is np.ndarray and x.flags.writeable and sys.implementation.name == "cpython":
-        memory = x.base
-        if memory is None:
-            if sys.getrefcount(x) == 2:  # that of this function, and of its own argument
-                return x
-        elif type(memory) is np.ndarray and memory.nbytes == x.nbytes and memory.base is None:
-            # a view of it, as a transpose
-            if sys.getrefcount(x) == 2 and sys.getrefcount(memory) == 3:
-                return x
-    return own(x)
+    if type(x) is not np.ndarray or not x.flags.writeable or _ALONE is None:
+        return own(x)
+    memory = x.base  # of a view, as a transpose is one
+    if memory is None:
+        return x if sys.getrefcount(x) == _ALONE else own(x)
+    whole = type(memory) is np.ndarray and memory.base is None and memory.nbytes == x.nbytes
+    alone = sys.getrefcount(x) == _ALONE and sys.getrefcount(memory) == _ALONE + 1
+    return x if whole and alone else own(x)
 
 
 def _remade(value: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:

@@ -53,7 +53,7 @@ def pause(_typing: Any) -> Any:
 
 
 @jit
-def wait(counts, place, last):  # type: ignore[no-untyped-def]
+def wait(counts, place, last):
     """Return when a count is no longer the last one, or after a while."""
     for _ in range(PATIENCE):
         if load(counts, place) != last:
@@ -62,7 +62,7 @@ def wait(counts, place, last):  # type: ignore[no-untyped-def]
 
 
 @jit
-def report(counts, done):  # type: ignore[no-untyped-def]
+def report(counts, done):
     """Store how many orders are done, and wait for another."""
     store(done, counts, workers.DONE)
     for _ in range(PATIENCE):

@@ -104,11 +104,10 @@ def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
         return conv_depthwise(x, w, geometry, b)
     x, w, start = entry_by_entry(x, w, b)
     if p.few is not None:
-        few = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
-        if few is None:  # zeros between lines may have met what no result meets
+        y = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
+        if y is None:  # zeros between lines may have met what no result meets
             y = conv_by_phases(conv_by_gemm, x, w, geometry)
-        else:
-            y = few.reshape(p.y_shape)
+        y = y.reshape(p.y_shape)
         return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
     y = np.empty(p.y_shape, x.dtype)
     if not p.complete:
