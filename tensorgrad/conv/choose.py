@@ -17,20 +17,23 @@ from tensorgrad.conv.kernels.rows import conv_by_rows
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.kernels.winograd import conv_by_winograd
 from tensorgrad.errors import UnsupportedError, explain
-from tensorgrad.typing import Array
+from tensorgrad.typing import Array, Shape
+
+# (n, g c, *i) * (g o, c, *k) + (g o,), or None in place of the last, -> (n, g o, *j)
+Kernel = Callable[[Array, Array, Array | None], Array]
 
 
 class Algorithm(NamedTuple):
     """A way to compute convolutions.
 
-    ``run(x, w, geometry, b)`` computes one, b being None or (o,); ``refuses`` says why it cannot,
-    or returns None; ``seconds`` estimates; ``held`` returns the bytes of what it makes of the whole
-    kernel. Of the kind "direct" is what only multiplies and adds the entries that meet.
+    ``prepare`` returns what computes a convolution; ``refuses`` says why it cannot, or returns
+    None; ``seconds`` estimates; ``held`` returns the bytes of what it makes of the whole kernel. Of
+    the kind "direct" is what only multiplies and adds the entries that meet.
     """
 
     name: str
     kind: str
-    run: Callable[[Array, Array, Geometry, Array | None], Array]
+    prepare: Callable[[Problem], Kernel]
     refuses: Callable[[Problem], str | None]
     seconds: Callable[[Problem], float]
     held: Callable[[Problem], int] = lambda _: 0
@@ -44,34 +47,42 @@ class Algorithm(NamedTuple):
                 reason = f"{held / 1e6:.3g} MB is much, beside the arguments and the result"
         return reason
 
+    def run(self, x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
+        """Compute a convolution."""
+        return self.prepare(Problem(x.shape, w.shape, geometry, np.result_type(x, w)))(x, w, b)
 
-def _with_bias(
-    kernel: Callable[[Array, Array, Geometry], Array],
-) -> Callable[[Array, Array, Geometry, Array | None], Array]:
-    def run(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
-        y = kernel(x, w, geometry)
-        if b is not None:
-            column = b.reshape(-1, *(1,) * (y.ndim - 2))
-            threads.run(lambda image: np.add(image, column, out=image), y)
-        return y
 
-    return run
+def _in_numpy(kernel: Callable[[Array, Array, Geometry], Array]) -> Callable[[Problem], Kernel]:
+    """Return how to prepare a kernel to which a bias is added afterwards."""
+
+    def prepare(problem: Problem) -> Kernel:
+        def run(x: Array, w: Array, b: Array | None) -> Array:
+            y = kernel(x, w, problem.geometry)
+            if b is not None:
+                column = b.reshape(-1, *(1,) * (y.ndim - 2))
+                threads.run(lambda image: np.add(image, column, out=image), y)
+            return y
+
+        return run
+
+    return prepare
 
 
 def _undilated(problem: Problem) -> str | None:
     return "it takes no dilated input" if problem.is_dilated else None
 
 
-def _compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
-    from tensorgrad.conv.kernels.compiled.run import conv_compiled
+def _compiled(problem: Problem) -> Kernel:
+    from tensorgrad.conv.kernels.compiled.run import plan
 
-    return conv_compiled(x, w, geometry, b)
+    x_shape, w_shape, geometry, dtype = problem
+    return plan(x_shape, w_shape, geometry, dtype.itemsize, threads.get_num_threads()).apply
 
 
-def _compiled_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
+def _compiled_winograd(problem: Problem) -> Kernel:
     from tensorgrad.conv.kernels.compiled.winograd import conv_winograd
 
-    return conv_winograd(x, w, geometry, b)
+    return lambda x, w, b: conv_winograd(x, w, problem.geometry, b)
 
 
 def _not_compiled_winograd(problem: Problem) -> str | None:
@@ -131,13 +142,13 @@ ALGORITHMS = {
             costs.compiled_winograd,
             costs.held_by_compiled_winograd,
         ),
-        Algorithm("gemm", "direct", _with_bias(conv_by_gemm), _undilated, costs.gemm),
-        Algorithm("rows", "direct", _with_bias(conv_by_rows), _undilated, costs.rows),
+        Algorithm("gemm", "direct", _in_numpy(conv_by_gemm), _undilated, costs.gemm),
+        Algorithm("rows", "direct", _in_numpy(conv_by_rows), _undilated, costs.rows),
         Algorithm(
-            "winograd", "winograd", _with_bias(conv_by_winograd), _not_winograd, costs.winograd
+            "winograd", "winograd", _in_numpy(conv_by_winograd), _not_winograd, costs.winograd
         ),
-        Algorithm("fft", "fft", _with_bias(conv_by_fft), _not_fft, costs.fft),
-        Algorithm("taps", "direct", _with_bias(conv_by_taps), _undilated, lambda _: 2e3),
+        Algorithm("fft", "fft", _in_numpy(conv_by_fft), _not_fft, costs.fft),
+        Algorithm("taps", "direct", _in_numpy(conv_by_taps), _undilated, lambda _: 2e3),
     )
 }
 NAMES = tuple(dict.fromkeys(["auto", *(a.kind for a in ALGORITHMS.values()), *ALGORITHMS]))
@@ -181,8 +192,23 @@ def convolve(
     x: Array, w: Array, geometry: Geometry, b: Array | None = None, *, algorithm: str
 ) -> Array:
     """Convolve arrays of NumPy by the algorithm of a name, or one that a name allows."""
-    chosen = choose(Problem(x.shape, w.shape, geometry, np.result_type(x, w)), algorithm)
+    number = threads.get_num_threads()
+    return _prepared(x.shape, w.shape, geometry, x.dtype, w.dtype, algorithm, number)(x, w, b)
+
+
+@lru_cache(maxsize=4096)
+def _prepared(
+    x_shape: Shape,
+    w_shape: Shape,
+    geometry: Geometry,
+    of_x: np.dtype,
+    of_w: np.dtype,
+    algorithm: str,
+    number: int,  # noqa: ARG001  # of threads, for which it is prepared
+) -> Kernel:
+    problem = Problem(x_shape, w_shape, geometry, np.result_type(of_x, of_w))
+    chosen = choose(problem, algorithm)
     if chosen is not None:
-        return chosen.run(x, w, geometry, b)
-    compute = partial(convolve, algorithm=algorithm)
-    return _with_bias(partial(conv_by_phases, compute))(x, w, geometry, b)
+        return chosen.prepare(problem)
+    part = partial(convolve, algorithm=algorithm)
+    return _in_numpy(partial(conv_by_phases, part))(problem)

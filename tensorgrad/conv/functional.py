@@ -1,6 +1,6 @@
 """The public convolutions: arguments checked, and put into the form of the primitive."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -42,29 +42,45 @@ def _convolve(
     """Convolve along n axes."""
     x, w = operand(x), operand(w)
     groups = positive_integer(operation, "groups", groups)
-    strides = per_axis(operation, "stride", stride, n)
-    dilations = per_axis(operation, "dilation", dilation, n)
-    require_algorithm(operation, algorithm)
     single = x.ndim == n + 1
     x, w = channels_first(operation, n, x, w, layout, groups, transposed=False)
-    pads = pads_for(operation, padding, x.shape[2:], w.shape[2:], strides, dilations)
-    require_fit(operation, x.shape[2:], w.shape[2:], pads, dilations)
+    given = (operation, x.shape[2:], w.shape[2:], stride, padding, dilation, groups, algorithm)
+    # as nearly always; what else equals an integer, as True does, is to be refused
+    plain = type(stride) is type(dilation) is int and type(padding) in (int, str)
+    params = _known_parameters(*given) if plain and type(algorithm) is str else _parameters(*given)
     if padding_mode != "zeros":
-        x, pads = extended(operation, x, pads, padding_mode), ((0, 0),) * n
-    return apply(
-        operation,
-        x,
-        w,
-        b,
-        layout,
-        single=single,
-        stride=strides,
-        padding=pads,
-        input_dilation=(1,) * n,
-        dilation=dilations,
-        groups=groups,
-        algorithm=algorithm,
-    )
+        x = extended(operation, x, params["padding"], padding_mode)
+        params = {**params, "padding": ((0, 0),) * n}
+    return apply(operation, x, w, b, layout, single=single, **params)
+
+
+def _parameters(
+    operation: str,
+    sides: Shape,
+    kernel: Shape,
+    stride: int | Shape,
+    padding: Padding,
+    dilation: int | Shape,
+    groups: int,
+    algorithm: str,
+) -> dict[str, Any]:
+    """Return the parameters of the primitive, an entry for each axis, if they are right."""
+    strides = per_axis(operation, "stride", stride, len(sides))
+    dilations = per_axis(operation, "dilation", dilation, len(sides))
+    require_algorithm(operation, algorithm)
+    pads = pads_for(operation, padding, sides, kernel, strides, dilations)
+    require_fit(operation, sides, kernel, pads, dilations)
+    return {
+        "stride": strides,
+        "padding": pads,
+        "input_dilation": (1,) * len(sides),
+        "dilation": dilations,
+        "groups": groups,
+        "algorithm": algorithm,
+    }
+
+
+_known_parameters = lru_cache(maxsize=4096)(_parameters)
 
 
 def extended(operation: str, x: Any, pads: Pads, mode: str) -> Any:

@@ -10,6 +10,7 @@ its two transposes is again such a convolution, of the output gradient with the 
 held: so derivatives of every order and mode are members of the family.
 """
 
+from functools import lru_cache
 from itertools import count
 from math import prod
 from typing import Any
@@ -38,6 +39,8 @@ def _conv(
     algorithm: str,
 ) -> Array:
     geometry = Geometry(stride, padding, input_dilation, dilation, groups)
+    if type(x) is type(w) is np.ndarray:
+        return convolve(x, w, geometry, algorithm=algorithm)
     duck = next((a for a in (x, w) if not isinstance(a, np.ndarray)), None)
     if duck is not None:  # it may have a way of its own
         params = {**geometry._asdict(), "algorithm": algorithm}
@@ -46,11 +49,30 @@ def _conv(
     return convolve(x, w, geometry, algorithm=algorithm)
 
 
-def _conv_bias(x: Array, w: Array, b: Array, /, *, algorithm: str, **params: Any) -> Array:
+def _conv_bias(
+    x: Array,
+    w: Array,
+    b: Array,
+    /,
+    *,
+    stride: Shape,
+    padding: Pads,
+    input_dilation: Shape,
+    dilation: Shape,
+    groups: int,
+    algorithm: str,
+) -> Array:
+    geometry = Geometry(stride, padding, input_dilation, dilation, groups)
+    alike = type(x) is type(w) is type(b) is np.ndarray and x.dtype == w.dtype == b.dtype
+    if not alike and not _is_narrow(b, x, w):
+        return _conv(x, w, algorithm=algorithm, **geometry._asdict()) + _column(b, x.ndim)
+    return convolve(x, w, geometry, b, algorithm=algorithm)
+
+
+def _is_narrow(b: Array, x: Array, w: Array) -> bool:
+    """Whether all are arrays, and the bias does not widen the type of the result."""
     arrays = all(isinstance(a, np.ndarray) for a in (x, w, b))
-    if not arrays or np.result_type(x, w) != np.result_type(x, w, b):
-        return _conv(x, w, algorithm=algorithm, **params) + _column(b, x.ndim)
-    return convolve(x, w, Geometry(**params), b, algorithm=algorithm)
+    return arrays and np.result_type(x, w) == np.result_type(x, w, b)
 
 
 def _column(b: Array, ndim: int) -> Array:
@@ -60,7 +82,7 @@ def _column(b: Array, ndim: int) -> Array:
 
 def transposed_kernel(w: Array, groups: int) -> Array:
     """Mirror the kernel, and exchange its channels: (g o, c, *k) -> (g c, o, *k)."""
-    w = np.flip(w, tuple(range(2, w.ndim)))
+    w = _mirrored(w)
     if groups == 1:
         return np.swapaxes(w, 0, 1)
     o, c = w.shape[0] // groups, w.shape[1]
@@ -68,6 +90,16 @@ def transposed_kernel(w: Array, groups: int) -> Array:
     return np.reshape(w, (groups * c, o, *w.shape[3:]))
 
 
+def _mirrored(w: Array) -> Array:
+    if type(w) is np.ndarray:
+        return w[_MIRROR[w.ndim]]  # as np.flip does, in a fifth of the time
+    return np.flip(w, tuple(range(2, w.ndim)))
+
+
+_MIRROR = {n: (..., *(slice(None, None, -1),) * (n - 2)) for n in range(2, 33)}
+
+
+@lru_cache(maxsize=4096)
 def transposed_pads(
     pads: Pads,
     sides: Shape,
@@ -90,6 +122,7 @@ def transposed_pads(
     )
 
 
+@lru_cache(maxsize=4096)
 def cropped_pads(
     pads: Pads,
     sides: Shape,

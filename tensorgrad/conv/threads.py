@@ -22,8 +22,8 @@ from tensorgrad.typing import Array, Shape
 
 # A thread keeps its scratch memory for the next call, up to this many bytes.
 KEPT = 1 << 24
-# Multiplications that take about as long as it takes to wake a thread.
-_WORTH = 2_000_000
+# Multiplications that take about as long as it takes to wake a thread, and to share at all.
+_WORTH, _SHARED = 2_000_000, 200_000
 
 
 class _Threads:
@@ -124,10 +124,10 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = 
     Where one raises, no other is begun, and the error is raised when those under way have ended.
     BLAS has one thread meanwhile; where tasks do not call it, that need not be arranged.
     """
-    rest = deque(tasks)
-    if not with_blas and len(rest) == 1:
-        work(rest[0])
+    if not with_blas and isinstance(tasks, list) and len(tasks) == 1:
+        work(tasks[0])
         return
+    rest = deque(tasks)
     errors: list[BaseException] = []
 
     def work_off() -> None:
@@ -211,6 +211,28 @@ def parts(tasks: Array, work: int) -> list[Array]:
 
     ``work`` is counted in multiplications.
     """
-    if work < _WORTH or _threads.number == 1:
-        return [tasks]
-    return np.array_split(tasks, min(len(tasks), 4 * _threads.number))
+    number = worth(work, _threads.number)
+    return [tasks] if number == 1 else np.array_split(tasks, min(len(tasks), 4 * number))
+
+
+def worth(work: int, number: int) -> int:
+    """Return how many threads, of so many at most, so many multiplications are worth."""
+    return 1 if work < _WORTH else number
+
+
+def share(
+    work: Callable[..., None], tasks: Array, multiplications: int, dtype: np.dtype, *shapes: Shape
+) -> None:
+    """Do tasks by ``work(tasks, *arrays)``, where each thread has scratch arrays of these shapes.
+
+    The work does not call BLAS.
+    """
+    if multiplications < _SHARED:
+        work(tasks, *[np.empty(shape, dtype) for shape in shapes])
+        return
+
+    def work_in_scratch(part: Array) -> None:
+        with scratch(dtype, *shapes) as memories:
+            work(part, *memories)
+
+    run(work_in_scratch, parts(tasks, multiplications), with_blas=False)

@@ -362,7 +362,7 @@ class Primitive(Operation):
                 if type(arg) is not float:
                     raw |= bit
             bit += bit
-        if params:
+        if Tensor in map(type, params.values()):
             _refuse_tensors(self.name, params)
         try:
             ans = self.fun(*values, **params)

@@ -10,7 +10,6 @@ from loops import configurations, quarters
 import tensorgrad as tg
 from tensorgrad.conv import choose
 from tensorgrad.conv.choose import ALGORITHMS, NAMES
-from tensorgrad.conv.costs import Problem
 
 
 @contextmanager
@@ -19,21 +18,29 @@ def witnessed(numba=True):
     runs = []
 
     def noting(algorithm):
-        def run(x, w, geometry, b):
-            problem = Problem(x.shape, w.shape, geometry, np.result_type(x, w))
-            runs.append((problem, algorithm.name))
-            return algorithm.run(x, w, geometry, b)
+        def prepare(problem):
+            def run(x, w, b):
+                assert problem[:2] == (x.shape, w.shape)
+                runs.append((problem, algorithm.name))
+                return algorithm.prepare(problem)(x, w, b)
 
-        return algorithm._replace(run=run)
+            return run
+
+        return algorithm._replace(prepare=prepare)
 
     with pytest.MonkeyPatch.context() as patch:
         for name, algorithm in ALGORITHMS.items():
             patch.setitem(ALGORITHMS, name, noting(algorithm))
         if not numba:
             patch.setattr(choose, "find_spec", lambda name: None)
-        choose.choose.cache_clear()
+        forget()
         yield runs
+    forget()
+
+
+def forget():
     choose.choose.cache_clear()
+    choose._prepared.cache_clear()
 
 
 def chosen(explanation):

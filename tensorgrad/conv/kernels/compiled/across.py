@@ -82,11 +82,10 @@ class Across(NamedTuple):
         x, w = _with_rows(x), _with_rows(w)
         y = np.empty((*self.y_shape[:3], prod(self.y_shape[3:])), x.dtype)
 
-        def work(tasks: Array) -> None:
-            with threads.scratch(x.dtype, *self.scratch) as memories:
-                gather(x, w, y, tasks, self.tables, *memories)
+        def work(tasks: Array, *memories: Array) -> None:
+            gather(x, w, y, tasks, self.tables, *memories)
 
-        threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
+        threads.share(work, self.tasks, self.multiplications, x.dtype, *self.scratch)
         return y.reshape(self.y_shape).transpose(2, 0, 1, 3, 4, 5)
 
 

@@ -15,9 +15,9 @@ from numba.extending import intrinsic
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.finite import all_finite
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
 from tensorgrad.conv.kernels.compiled.tiles import INDEX, Emitter, kernel, lanes
-from tensorgrad.conv.kernels.finite import all_finite
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.typing import Array, Shape
 
@@ -276,7 +276,7 @@ def conv_depthwise(x: Array, w: Array, geometry: Geometry, b: Array | None) -> A
             results(x, kernels, start, y, part, top, low, lanes(x.itemsize))
 
     work_of_all = 4 * y[0, 0].size * x.shape[0] * w.size
-    threads.run(work, threads.parts(tasks, work_of_all), with_blas=False)
+    threads.share(work, tasks, work_of_all, x.dtype)
     if few and not all_finite(y):  # zeros beyond its border may have met what no result meets
         y = conv_by_gemm(x, w, geometry)
     return y + start.reshape(-1, 1, 1) if few and b is not None else y

@@ -111,11 +111,10 @@ class Inner(NamedTuple):
         """Return x (n, g, c, *i) * w (g, o, c, *k) as (n, g, o, *j)."""
         y = np.empty((*self.y_shape[:3], prod(self.y_shape[3:])), x.dtype)
 
-        def work(tasks: Array) -> None:
-            with threads.scratch(x.dtype, *self.scratch) as (memory, held):
-                correlate(x, w, y, tasks, self.tables, memory, held)
+        def work(tasks: Array, *memories: Array) -> None:
+            correlate(x, w, y, tasks, self.tables, *memories)
 
-        threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
+        threads.share(work, self.tasks, self.multiplications, x.dtype, *self.scratch)
         return y.reshape(self.y_shape).transpose(2, 0, 1, 3, 4, 5)
 
 

@@ -124,11 +124,10 @@ class Outer(NamedTuple):
     def apply(self, x: Array, w: Array, b: Array, y: Array) -> None:
         """Put x (n, g, c, *i) * w (g, o, c, *k) + b into the memory of y."""
 
-        def work(tasks: Array) -> None:
-            with threads.scratch(x.dtype, (self.scratch,)) as (memory,):
-                convolve(x, w, b, y, tasks, self.tables, memory)
+        def work(tasks: Array, memory: Array) -> None:
+            convolve(x, w, b, y, tasks, self.tables, memory)
 
-        threads.run(work, threads.parts(self.tasks, self.multiplications), with_blas=False)
+        threads.share(work, self.tasks, self.multiplications, x.dtype, (self.scratch,))
 
 
 class _Placed(NamedTuple):

@@ -30,8 +30,10 @@ def three(values: Sequence, filling: object) -> tuple:
 
 def entry_by_entry(x: Array, w: Array, b: Array | None) -> tuple[Array, Array, Array]:
     """Return all in one type, x with the entries of a row side by side, and zeros for no bias."""
-    dtype = np.result_type(x, w)
-    x, w = _aligned(x, dtype), _aligned(w, dtype)
+    dtype = x.dtype
+    if not (w.dtype == dtype and dtype.isnative and x.flags.aligned and w.flags.aligned):
+        dtype = np.result_type(x, w)
+        x, w = _aligned(x, dtype), _aligned(w, dtype)
     if x.strides[-1] != x.itemsize:
         x = np.ascontiguousarray(x)
     return x, w, np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b, dtype)

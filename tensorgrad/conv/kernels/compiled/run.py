@@ -10,14 +10,14 @@ from tensorgrad.conv.geometry import Geometry, dilated
 from tensorgrad.conv.kernels.compiled import awake
 from tensorgrad.conv.kernels.compiled.across import Across, plan_across
 from tensorgrad.conv.kernels.compiled.depthwise import conv_depthwise, is_depthwise
+from tensorgrad.conv.kernels.compiled.finite import all_finite
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
 from tensorgrad.conv.kernels.compiled.tiles import lanes
-from tensorgrad.conv.kernels.finite import all_finite
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases, phases
-from tensorgrad.conv.threads import get_num_threads
+from tensorgrad.conv.threads import get_num_threads, worth
 from tensorgrad.typing import Array, Shape
 
 awake.stay_awake()
@@ -26,6 +26,7 @@ awake.stay_awake()
 class Plan(NamedTuple):
     """A convolution of up to three axes, planned."""
 
+    geometry: Geometry
     x_shape: Shape  # (n, g, c, i0, i1, i2)
     w_shape: Shape  # (g, o, c, k0, k1, k2)
     y_shape: Shape  # (n, g o, *j)
@@ -35,10 +36,37 @@ class Plan(NamedTuple):
     outer: Outer | None = None  # where there are many results, and not all meet only zeros
     complete: bool = True  # whether it makes all results, or some meet only zeros
 
+    def apply(self, x: Array, w: Array, b: Array | None) -> Array:
+        """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j)."""
+        if self.depthwise:
+            return conv_depthwise(x, w, self.geometry, b)
+        x, w, start = entry_by_entry(x, w, b)
+        if self.few is not None:
+            y = self._of_few(self.few, x.reshape(self.x_shape), w.reshape(self.w_shape))
+            if y is None:  # zeros between lines may have met what no result meets
+                y = conv_by_phases(conv_by_gemm, x, w, self.geometry)
+            y = y.reshape(self.y_shape)
+            return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
+        y = np.empty(self.y_shape, x.dtype)
+        if not self.complete:
+            y[:] = start.reshape(-1, *(1,) * (y.ndim - 2))
+        if self.outer is not None:
+            self.outer.apply(x.reshape(self.x_shape), w.reshape(self.w_shape), start, y.reshape(-1))
+        return y
+
+    def _of_few(self, few: Inner | Across, x: Array, w: Array) -> Array | None:
+        """(n, g, c, *i) * (g, o, c, *k) -> (n, g, o, *j), if all of it is finite."""
+        if not self.exchanged:
+            y = few.apply(x, w)
+            return y if all_finite(y) else None
+        y = few.apply(w.swapaxes(0, 1), x.swapaxes(0, 1))  # (o, g, c, *k) * (g, n, c, *i)
+        return y.transpose(2, 1, 0, 3, 4, 5)[..., ::-1, ::-1, ::-1] if all_finite(y) else None
+
 
 @lru_cache(maxsize=1024)
 def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> Plan:
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
+    whole = geometry
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
     of_planes = is_depthwise(x_shape, w_shape, geometry, itemsize)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
@@ -48,7 +76,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     geometry = Geometry(stride, padding, input_dilation, dilation, groups)
     n, o, c, kernel, out = x_shape[0], w_shape[0] // groups, w_shape[1], w_shape[2:], y_shape[2:]
     out = three(out, 1)
-    empty = Plan((n, groups, c, *x_shape[2:]), (groups, o, c, *kernel), y_shape)
+    empty = Plan(whole, (n, groups, c, *x_shape[2:]), (groups, o, c, *kernel), y_shape)
     if of_planes:
         return empty._replace(depthwise=True)
     if _few_results(kernel, out, itemsize):
@@ -68,7 +96,8 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
             x_shape, w_shape = (o, groups * c, *kernel), (groups * n, c, *x_shape[2:])
         if max(geometry.input_dilation) == 1:
             of = plan_across if _many_images(x_shape, w_shape, geometry, itemsize) else plan_inner
-            few = of(x_shape, w_shape, geometry, itemsize, number)
+            work = prod(x_shape[:1] + out + w_shape)
+            few = of(x_shape, w_shape, geometry, itemsize, worth(work, number))
             return empty._replace(few=few, exchanged=exchanged)
     lows = [low for low, _ in padding]
     axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
@@ -99,28 +128,5 @@ def _many_images(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: i
 
 def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
     """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
-    p = plan(x.shape, w.shape, geometry, np.result_type(x, w).itemsize, get_num_threads())
-    if p.depthwise:
-        return conv_depthwise(x, w, geometry, b)
-    x, w, start = entry_by_entry(x, w, b)
-    if p.few is not None:
-        y = _of_few(p.few, x.reshape(p.x_shape), w.reshape(p.w_shape), p.exchanged)
-        if y is None:  # zeros between lines may have met what no result meets
-            y = conv_by_phases(conv_by_gemm, x, w, geometry)
-        y = y.reshape(p.y_shape)
-        return y if b is None else y + start.reshape(-1, *(1,) * (y.ndim - 2))
-    y = np.empty(p.y_shape, x.dtype)
-    if not p.complete:
-        y[:] = start.reshape(-1, *(1,) * (y.ndim - 2))
-    if p.outer is not None:
-        p.outer.apply(x.reshape(p.x_shape), w.reshape(p.w_shape), start, y.reshape(-1))
-    return y
-
-
-def _of_few(few: Inner | Across, x: Array, w: Array, exchanged: bool) -> Array | None:
-    """(n, g, c, *i) * (g, o, c, *k) -> (n, g, o, *j), if all of it is finite."""
-    if not exchanged:
-        y = few.apply(x, w)
-        return y if all_finite(y) else None
-    y = few.apply(w.swapaxes(0, 1), x.swapaxes(0, 1))  # (o, g, c, *k) * (g, n, c, *i)
-    return y.transpose(2, 1, 0, 3, 4, 5)[..., ::-1, ::-1, ::-1] if all_finite(y) else None
+    dtype = np.result_type(x, w)
+    return plan(x.shape, w.shape, geometry, dtype.itemsize, get_num_threads()).apply(x, w, b)

@@ -657,7 +657,7 @@ def kernel(*names: str) -> Callable[[Callable[..., Any]], Any]:
         compiled, lock, known = jit(function), Lock(), set()
         free = [name in names for name in signature(function).parameters]
 
-        def call(*args: Any) -> None:
+        def call(*args: Any) -> Any:
             dtype = args[0].dtype
             if dtype not in known:
                 with lock:
@@ -670,7 +670,7 @@ def kernel(*names: str) -> Callable[[Callable[..., Any]], Any]:
                     )
                     compiled.disable_compile()
                     known.add(dtype)
-            compiled(*args)
+            return compiled(*args)
 
         return call
 

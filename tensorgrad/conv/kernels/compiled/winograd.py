@@ -17,6 +17,7 @@ import numpy as np
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.finite import all_finite
 from tensorgrad.conv.kernels.compiled.outer import multiply_narrow, multiply_wide
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
 from tensorgrad.conv.kernels.compiled.run import conv_compiled
@@ -29,7 +30,6 @@ from tensorgrad.conv.kernels.compiled.tiles import (
     lanes,
     sandwich,
 )
-from tensorgrad.conv.kernels.finite import all_finite
 from tensorgrad.typing import Array
 
 POINTS = (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(4, 3), Fraction(-4, 3))
@@ -319,11 +319,10 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     cuts = np.linspace(0, w.shape[0], min(2 * threads.get_num_threads(), w.shape[0]) + 1)
     ranges = np.stack([cuts[:-1], cuts[1:]], 1).astype(int)
 
-    def work(part: Array) -> None:
-        with threads.scratch(x.dtype, *shapes) as memories:
-            convolve(
-                images, u, padded, b, y, part, low, rows, pitch, together, blocks, count, *memories
-            )
+    def work(part: Array, *memories: Array) -> None:
+        convolve(
+            images, u, padded, b, y, part, low, rows, pitch, together, blocks, count, *memories
+        )
 
     # likewise: what belongs to one point is a vector more than a line of the cache's sets apart
     padded = -(-c // count) * count
@@ -332,7 +331,7 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
             lambda part: transform_filters(w, u, padded, part[0, 0], part[-1, 1], count),
             threads.parts(ranges, 8 * w.size),
         )
-        threads.run(work, threads.parts(tasks, n * height * width * w.size // 4), with_blas=False)
+        threads.share(work, tasks, n * height * width * w.size // 4, x.dtype, *shapes)
     if not all_finite(y):  # it may have spread over a tile
         return conv_compiled(x, w, geometry, b)
     return y.reshape(n, w.shape[0], height, width)
