@@ -26,7 +26,7 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 
 pytest.importorskip("numba", reason="the numba extra is not installed")
 
-from tensorgrad.conv.kernels.compiled import across, inner, outer, run, winograd
+from tensorgrad.conv.kernels.compiled import across, depthwise, inner, outer, run, winograd
 
 # of vectors: by choice, of results, of positions of the kernel, of images
 KINDS = None, "results", "positions", "images"
@@ -339,7 +339,8 @@ def guarded_memory(at_end):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "scratch", scratch)
-        for module in (run, inner, winograd):
+        patch.setattr(threads, "_SHARED", 0)  # what is small would not lend any
+        for module in (run, inner, winograd, depthwise):
             patch.setattr(module, "np", SimpleNamespace(**vars(np)))
             for name in ("empty", "zeros"):
                 patch.setattr(module.np, name, partial(guarded, at_end=at_end))

@@ -79,7 +79,9 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     empty = Plan(whole, (n, groups, c, *x_shape[2:]), (groups, o, c, *kernel), y_shape)
     if of_planes:
         return empty._replace(depthwise=True)
-    if _few_results(kernel, out, itemsize):
+    many = max(input_dilation) == 1 and prod(out) < prod(kernel)
+    many &= _many_images(x_shape, w_shape, geometry, itemsize)
+    if many or _few_results(kernel, out, itemsize):
         exchanged = max(input_dilation) > 1
         if exchanged and max(*stride, *dilation) == 1:
             # sum over q of x[(j + q) / a] w[q] = sum over p of w[a p - j] x[p]
