@@ -84,7 +84,7 @@ def transposed_kernel(w: Array, groups: int) -> Array:
     """Mirror the kernel, and exchange its channels: (g o, c, *k) -> (g c, o, *k)."""
     w = _mirrored(w)
     if groups == 1:
-        return np.swapaxes(w, 0, 1)
+        return _swapped(w)
     o, c = w.shape[0] // groups, w.shape[1]
     w = np.swapaxes(np.reshape(w, (groups, o, c, *w.shape[2:])), 1, 2)
     return np.reshape(w, (groups * c, o, *w.shape[3:]))
@@ -94,6 +94,10 @@ def _mirrored(w: Array) -> Array:
     if type(w) is np.ndarray:
         return w[_MIRROR[w.ndim]]  # as np.flip does, in a fifth of the time
     return np.flip(w, tuple(range(2, w.ndim)))
+
+
+def _swapped(x: Array) -> Array:
+    return x.swapaxes(0, 1) if type(x) is np.ndarray else np.swapaxes(x, 0, 1)
 
 
 _MIRROR = {n: (..., *(slice(None, None, -1),) * (n - 2)) for n in range(2, 33)}
@@ -187,7 +191,7 @@ def wrt_kernel(
     n, c, o = x.shape[0], w_shape[1], w_shape[0]
     apart = groups
     if groups == 1:
-        images, gradients = np.swapaxes(x, 0, 1), np.swapaxes(g, 0, 1)
+        images, gradients = _swapped(x), _swapped(g)
     elif 0 < n * prod(w_shape) <= prod(x.shape):
         # image by image, as groups of their own: nothing is laid out anew
         images = np.swapaxes(np.reshape(x, (n * groups, c, *sides)), 0, 1)
@@ -210,7 +214,7 @@ def wrt_kernel(
     )
     if apart > groups:  # (c, n g o, *k) -> (c, g o, *k)
         w = np.sum(np.reshape(w, (c, n, o, *kernel)), 1)
-    return np.swapaxes(w, 0, 1)  # (c, g o, *k) -> (g o, c, *k)
+    return _swapped(w)  # (c, g o, *k) -> (g o, c, *k)
 
 
 def draw_conv(draw: Draw) -> Case:
@@ -264,8 +268,8 @@ def _draw_biased(draw: Draw) -> Case:
 conv_bias = general(
     _conv_bias,
     (
-        lambda g, w, x_shape, **params: wrt_input(g, w, x_shape, **params),
-        lambda g, x, w_shape, **params: wrt_kernel(g, x, w_shape, **params),
+        wrt_input,
+        wrt_kernel,
         lambda g: channel_sums(g),
     ),
     (

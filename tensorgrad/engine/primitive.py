@@ -207,7 +207,9 @@ class Rule:
         if self.argnum or self.everything or self.params:
 
             def with_params(seed: Array, saved: Any, params: dict[str, Any], argnum: int) -> Array:
-                named = params if self.everything else {name: params[name] for name in self.params}
+                named = params
+                if not self.everything and len(params) > len(self.params):
+                    named = {name: params[name] for name in self.params}
                 if self.argnum:
                     named = {**named, "argnum": argnum}
                 try:

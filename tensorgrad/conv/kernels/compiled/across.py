@@ -80,13 +80,14 @@ class Across(NamedTuple):
     def apply(self, x: Array, w: Array) -> Array:
         """Return x (n, g, c, *i) * w (g, o, c, *k) as (n, g, o, *j)."""
         x, w = _with_rows(x), _with_rows(w)
-        y = np.empty((*self.y_shape[:3], prod(self.y_shape[3:])), x.dtype)
+        y = np.empty(self.y_shape, x.dtype)
+        results = y.reshape(*self.y_shape[:3], -1)
 
         def work(tasks: Array, *memories: Array) -> None:
-            gather(x, w, y, tasks, self.tables, *memories)
+            gather(x, w, results, tasks, self.tables, *memories)
 
         threads.share(work, self.tasks, self.multiplications, x.dtype, *self.scratch)
-        return y.reshape(self.y_shape).transpose(2, 0, 1, 3, 4, 5)
+        return y.transpose(2, 0, 1, 3, 4, 5)
 
 
 def _with_rows(x: Array) -> Array:
