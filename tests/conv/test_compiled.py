@@ -4,6 +4,8 @@ import faulthandler
 import mmap
 import os
 import signal
+import sys
+import threading
 import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +28,7 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 
 pytest.importorskip("numba", reason="the numba extra is not installed")
 
-from tensorgrad.conv.kernels.compiled import across, depthwise, inner, outer, run, winograd
+from tensorgrad.conv.kernels.compiled import across, depthwise, inner, outer, run, tiles, winograd
 
 # of vectors: by choice, of results, of positions of the kernel, of images
 KINDS = None, "results", "positions", "images"
@@ -428,3 +430,26 @@ def test_four_axes_are_too_many():
     x, w = quarters(rng, 2, 2, 3, 4, 3, 4), quarters(rng, 3, 2, 2, 1, 3, 2)
     y = tg.conv(x, w, algorithm="compiled")
     assert np.array_equal(y, tg.conv(x, w, algorithm="taps"))
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_threads_may_call_a_kernel_for_the_first_time_together(attempt):
+    @tiles.kernel("x")
+    def doubled(x, y):
+        y[:] = (2 + attempt) * x
+
+    def double(dtype):
+        x, y = np.arange(6.0).astype(dtype)[::2], np.empty(3, dtype)
+        together.wait()
+        for _ in range(100):
+            doubled(x, y)
+        return y.tolist()
+
+    together, before = threading.Barrier(8), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(double, ["f4", "f8"] * 4))
+    finally:
+        sys.setswitchinterval(before)
+    assert results == [[0.0, 2.0 * (2 + attempt), 4.0 * (2 + attempt)]] * 8

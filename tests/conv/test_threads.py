@@ -1,25 +1,44 @@
-"""The pool of threads: every task once, errors, calls within calls, forks, and BLAS."""
+"""The crew of threads: every task once, errors, calls within calls, forks, ends, and BLAS."""
 
+import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
+import weakref
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
 import tensorgrad as tg
-from tensorgrad.conv import threads
+from tensorgrad.conv import threads, workers
 
 # those that were there when the first convolution was computed
 tg.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), algorithm="gemm")
 BLAS = ThreadpoolController().select(user_api="blas").lib_controllers
 
 
+@pytest.fixture(params=["asleep", "awake"])
+def waiting(request, monkeypatch):
+    """How threads wait: where Numba is installed, for a moment awake."""
+    if request.param == "asleep":
+        monkeypatch.setattr(workers, "watch", workers.Watch())
+    elif find_spec("numba") is None:
+        pytest.skip("the numba extra is not installed")
+    else:
+        from tensorgrad.conv.kernels.compiled import awake
+
+        awake.stay_awake()
+    return request.param
+
+
 @pytest.fixture(params=[1, 2, 5])
-def number(request):
+def number(request, waiting):
     before = tg.get_num_threads()
     tg.set_num_threads(request.param)
     yield request.param
@@ -199,3 +218,113 @@ def test_a_conv_within_a_worker_is_right(number):
 
     threads.run(work, range(6))
     assert all(np.array_equal(a, b) for a, b in zip(got, want, strict=True))
+
+
+def ours():
+    return {thread for thread in threading.enumerate() if isinstance(thread, workers.Worker)}
+
+
+def test_threads_end_when_there_are_to_be_fewer(number):
+    together = threading.Barrier(number)
+    threads.run(lambda _: together.wait(timeout=10), range(number))
+    assert len(ours()) == number - 1
+    tg.set_num_threads(1)
+    assert not ours()
+
+
+def test_those_who_work_end_when_they_have_done_it(number):
+    together = threading.Barrier(number)
+
+    def work(_):
+        together.wait(timeout=10)
+        tg.set_num_threads(number)  # others
+
+    before = ours()
+    threads.run(work, range(number))
+    for thread in before | ours():
+        if thread not in threads._threads.crew._idle:
+            thread.join(timeout=10)
+            assert not thread.is_alive()
+
+
+class Data:
+    pass
+
+
+@pytest.mark.parametrize("kind", ["done", "called off", "failed"])
+def test_nothing_is_kept_of_what_has_been_done(number, kind):
+    together = threading.Barrier(number)
+
+    def alive():
+        data = Data()
+
+        def work(_, data=data):
+            if kind == "done":
+                together.wait(timeout=10)
+            elif kind == "failed":
+                raise KeyError
+
+        try:
+            # some of these are over before another thread is awake
+            for _ in range(20 if kind == "called off" else 1):
+                threads.run(work, range(number))
+        except KeyError:
+            pass
+        return weakref.ref(data)
+
+    gc.disable()
+    try:
+        assert alive()() is None
+    finally:
+        gc.enable()
+
+
+def test_an_interruption_while_others_work_loses_no_thread(number, monkeypatch):
+    if number == 1:
+        return
+    go_on, together = threading.Event(), threading.Barrier(number)
+
+    def work(_):
+        together.wait(timeout=10)
+        if threading.current_thread() is not threading.main_thread():
+            go_on.wait(timeout=10)
+
+    def interrupted(worker):
+        raise KeyboardInterrupt
+
+    finish = workers.Worker.finish
+    monkeypatch.setattr(workers.Worker, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        threads.run(work, range(number))
+    monkeypatch.setattr(workers.Worker, "finish", finish)
+    lost = ours()
+    assert len(lost) == number - 1
+    test_as_many_threads_work_as_are_set(number)  # while the lost ones still work
+    go_on.set()
+    for thread in lost:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+    test_every_task_is_done_once(number)
+
+
+PROGRAM = """
+import threading, time, numpy as np, tensorgrad as tg
+from tensorgrad.conv import threads
+tg.set_num_threads(3)
+x, w = np.ones((4, 16, 40, 40)), np.ones((16, 16, 3, 3))
+tg.conv2d(x, w)
+if {busy}:  # a thread of the user's that nobody waits for
+    def convolve():
+        while True:
+            tg.conv2d(x, w)
+    threading.Thread(target=convolve, daemon=True).start()
+    time.sleep(0.2)
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_process_ends(busy):
+    arguments = [sys.executable, "-X", "faulthandler", "-c", PROGRAM.format(busy=busy)]
+    result = subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")

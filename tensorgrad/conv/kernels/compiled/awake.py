@@ -7,7 +7,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from tensorgrad.conv import workers
-from tensorgrad.conv.kernels.compiled.tiles import jit
+from tensorgrad.conv.kernels.compiled.tiles import compiled_for
 
 # How often one looks before one goes to sleep, which takes some tenths of a millisecond.
 PATIENCE = 10_000
@@ -52,7 +52,6 @@ def pause(_typing: Any) -> Any:
     return types.void(), emit
 
 
-@jit
 def wait(counts, place, last):
     """Return when a count is no longer the last one, or after a while."""
     for _ in range(PATIENCE):
@@ -61,7 +60,6 @@ def wait(counts, place, last):
         pause()
 
 
-@jit
 def report(counts, done):
     """Store how many orders are done, and wait for another."""
     store(done, counts, workers.DONE)
@@ -74,5 +72,11 @@ def report(counts, done):
 
 
 def stay_awake() -> None:
-    """Let all threads do so from now on."""
-    workers.watch.wait, workers.watch.report = wait, report
+    """Let all threads do so from now on.
+
+    What they call is compiled here: a process that is forked while one of them does that would
+    wait for it forever.
+    """
+    counts = types.Array(types.int64, 1, "C")
+    workers.watch.wait = compiled_for(wait, (counts, types.int64, types.int64))
+    workers.watch.report = compiled_for(report, (counts, types.int64))

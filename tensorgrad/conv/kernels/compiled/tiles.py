@@ -639,10 +639,19 @@ _VERSION = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdiges
 
 def jit(function: Callable[..., Any]) -> Any:
     """Compile a function when it is called, anew after a change to any source of this folder."""
-    function.__qualname__ += f"-{_VERSION}"  # the file is named after it
+    if not function.__qualname__.endswith(_VERSION):
+        function.__qualname__ += f"-{_VERSION}"  # the file is named after it
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     with suppress(RuntimeError):  # if there is a folder that it can be kept in
         compiled.enable_caching()
+    return compiled
+
+
+def compiled_for(function: Callable[..., Any], kinds: Sequence[Any]) -> Any:
+    """Compile a function for arguments of these types, and for no others."""
+    compiled = jit(function)
+    compiled.compile(tuple(kinds))
+    compiled.disable_compile()
     return compiled
 
 
@@ -654,24 +663,24 @@ def kernel(*names: str) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled, lock, known = jit(function), Lock(), set()
         free = [name in names for name in signature(function).parameters]
+        lock = Lock()
+        known: dict[Any, Any] = {}
 
         def call(*args: Any) -> Any:
             dtype = args[0].dtype
-            if dtype not in known:
-                with lock:
-                    compiled.disable_compile(False)
-                    compiled.compile(
-                        tuple(
-                            types.Array(kind.dtype, kind.ndim, "A", readonly=True) if any_ else kind
-                            for kind, any_ in zip(map(numba.typeof, args), free, strict=True)
-                        )
-                    )
-                    compiled.disable_compile()
-                    known.add(dtype)
+            compiled = known.get(dtype)
+            if compiled is None:
+                with lock:  # one thread compiles, and others wait for it
+                    if dtype not in known:
+                        known[dtype] = compiled_for(function, [*map(kind, args, free)])
+                compiled = known[dtype]
             return compiled(*args)
 
         return call
+
+    def kind(arg: Any, free: bool) -> Any:
+        own = numba.typeof(arg)
+        return types.Array(own.dtype, own.ndim, "A", readonly=True) if free else own
 
     return decorate
