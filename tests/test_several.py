@@ -100,7 +100,7 @@ def test_listing_and_drawing(powers):
     product, cube = powers(x, 2.0)
     graph = tg.graph(product * cube, x=x)
     assert str(graph).splitlines()[1:4] == [
-        "t1: (float64[2], float64[2]) = powers(x, const)  # saves 56 B",
+        "t1: (float64[2], float64[2]) = powers(x, 2.0)  # saves 56 B",
         "t2: float64[2]               = powers.product(t1)",
         "t3: float64[2]               = powers.cube(t1)",
     ]

@@ -175,8 +175,8 @@ HANDWRITTEN = (
         partial(
             edited,
             transposed_kernel,
-            "np.swapaxes(w, 0, 1)\n",
-            "np.swapaxes(w, 0, 1) if w.shape[0] != w.shape[1] else w\n",
+            "_swapped(w)\n",
+            "_swapped(w) if w.shape[0] != w.shape[1] else w\n",
         ),
         conv,
     ),

@@ -30,7 +30,8 @@ def assignments(values: Mapping[str, Any]) -> str:
     Parameters
     ----------
     values
-        Arrays, Tensors, numbers, strings, and lists, tuples and dictionaries of such.
+        Arrays, Tensors, numbers, strings, and lists, tuples (named ones too) and dictionaries of
+        such.
 
     Returns
     -------
@@ -96,6 +97,10 @@ def literal(value: Any) -> str:
         return f"[{', '.join(map(literal, value))}]"
     if type(value) is tuple:
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        kind = type(value)
+        made = f"__import__('importlib').import_module({kind.__module__!r}).{kind.__qualname__}"
+        return f"{made}({', '.join(map(literal, value))})"
     if type(value) is dict:
         return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
     raise UnsupportedError(

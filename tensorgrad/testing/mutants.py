@@ -95,6 +95,8 @@ def mutated(
 @contextmanager
 def edited(function: Callable[..., Any], old: str, new: str) -> Iterator[None]:
     """Change the source of a function for a while, wherever it has been imported to."""
+    forget = getattr(function, "cache_clear", lambda: None)
+    function = inspect.unwrap(function)
     assert isinstance(function, FunctionType)
     source = textwrap.dedent(inspect.getsource(function))
     *_, source = re.split(r"^(?=def )", source, maxsplit=1, flags=re.MULTILINE)  # no decorators
@@ -103,7 +105,9 @@ def edited(function: Callable[..., Any], old: str, new: str) -> Iterator[None]:
     namespace: dict[str, Any] = {}
     exec(source.replace(old, new), dict(function.__globals__), namespace)
     with replaced(function, "__code__", namespace[function.__name__].__code__):
+        forget()
         yield
+    forget()
 
 
 def rewritten(

@@ -17,7 +17,8 @@ from tensorgrad.engine.watch import Act, Walk, watching
 from tensorgrad.errors import NonFiniteError
 from tensorgrad.typing import Array
 from tensorgrad.visualize.graph import Graph
-from tensorgrad.visualize.node import param_text, space_text
+from tensorgrad.visualize.node import space_text
+from tensorgrad.visualize.params import shown_params
 from tensorgrad.visualize.reading import Known, kept, op_of, read, source_of
 from tensorgrad.visualize.values import summarize
 
@@ -250,8 +251,8 @@ def _statements(
 ) -> Iterator[str]:
     for name, x in named.items():
         yield _statement(name, x, found if primitive.kind == "elementwise" else None)
-    for name, value in params.items():
-        yield f"{name}: {param_text(value)}"
+    for name, text in shown_params(params).items():
+        yield f"{name}: {text}"
 
 
 def _statement(name: str, x: Any, found: "_Found | None") -> str:

@@ -1,7 +1,6 @@
 """The backward pass of a graph as a recorded graph, up to any order."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,28 +17,43 @@ from tensorgrad.engine.tensor import Tensor, value_of
 from tensorgrad.engine.watch import Act, Walk, watching
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.typing import Array
-from tensorgrad.visualize.node import GraphNode
+from tensorgrad.visualize.node import GraphNode, constant_text
 from tensorgrad.visualize.reading import Known, read
 
 
 class Recorder:
-    """Looks on at what is computed, and keeps the values and the gradients of nodes."""
+    """Looks on at what is computed, and keeps the constants of nodes, their values and gradients.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    values
+        Whether to keep more than the constants.
+    """
+
+    def __init__(self, values: bool) -> None:
+        self.keeps_values = values
+        self.constants: dict[Node, tuple[str | None, ...]] = {}
         self.values: dict[Node, Array] = {}
         self.gradients: dict[Node, Array] = {}
 
     def call(self, act: Act, primitive: Primitive, args: Any, params: Any) -> Any:
         """Call a primitive, and keep its arguments and results."""
         ans = act(primitive, *args, **params)
-        for x in (*args, *(ans if isinstance(ans, tuple) else (ans,))):
-            if isinstance(x, Tensor) and x._node is not None:
-                self.values[x._node] = x._value
+        results = ans if isinstance(ans, tuple) else (ans,)
+        node = results[0]._node if isinstance(results[0], Tensor) else None
+        if node is not None and isinstance(ans, tuple):
+            (node,) = node.parents  # the operation, and not one of its results
+        if node is not None and node.primitive is primitive:
+            self.constants[node] = tuple(map(constant_text, args))
+        if self.keeps_values:
+            for x in (*args, *results):
+                if isinstance(x, Tensor) and x._node is not None:
+                    self.values[x._node] = x._value
         return ans
 
     def walk(self, outputs: Sequence[Node], alarm: Alarm) -> Walk:  # noqa: ARG002
         """Return who looks on at a backward walk."""
-        return _Gradients(self.gradients)
+        return _Gradients(self.gradients) if self.keeps_values else Walk()
 
 
 class _Gradients(Walk):
@@ -60,13 +74,8 @@ class _Gradients(Walk):
             self.gradients[node] = value  # its magnitudes are those of its conjugate, the gradient
 
 
-def looked_on_by(recorder: Recorder | None) -> AbstractContextManager[None]:
-    """Let a recorder look on, where there is one."""
-    return nullcontext() if recorder is None else watching(recorder)
-
-
 def differentiate(
-    outputs: Sequence[Node], orders: int, known: Known, recorder: Recorder | None
+    outputs: Sequence[Node], orders: int, known: Known, recorder: Recorder
 ) -> list[Node]:
     """Record the backward pass of outputs, and that of what it finds, up to an order.
 
@@ -91,7 +100,7 @@ def differentiate(
         order = 1 + max(map(known.order_of, ends))
         seeds = [_seed(end, len(names)) for end, names in ends.items()]
         known.passes.append((seeds[0]._node.index, order))
-        with recording(on=True), rules_noted(), looked_on_by(recorder):
+        with recording(on=True), rules_noted(), watching(recorder):
             gs = backward(list(ends), seeds, leaves, live=set(ancestors(ends)))
             gradients = {leaf: g for leaf in leaves if (g := _gradient(gs.get(leaf)))}
         begins = zip(seeds, ends.values(), strict=True)
@@ -106,7 +115,7 @@ def differentiate(
             # it may be the gradient, where a leaf is an output
             said = ", ".join(f"seed {name}" for name in dict.fromkeys(names))
             known.names.setdefault(seed._node, said)
-        if recorder is not None:
+        if recorder.keeps_values:
             known.values.update((seed._node, seed._value) for seed in seeds)
             if not known.gradients:  # those of the first pass
                 known.gradients, recorder.gradients = recorder.gradients, {}
@@ -147,11 +156,11 @@ def completed(
     outputs: Sequence[Node],
     orders: int,
     known: Known,
-    recorder: Recorder | None,
+    recorder: Recorder,
     inputs: Sequence[Node] = (),
 ) -> tuple[tuple[GraphNode, ...], tuple[int, ...]]:
     """Return a graph as data, with its backward passes and what a recorder has seen."""
     gradients = differentiate(outputs, orders, known, recorder)
-    if recorder is not None:
-        known.values |= recorder.values
+    known.constants = recorder.constants
+    known.values |= recorder.values
     return read([*outputs, *gradients], known, inputs)

@@ -13,7 +13,7 @@ So an edit in the middle touches what is there, and neither what comes before no
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tensorgrad.visualize.node import CONST, GraphNode, one_line
+from tensorgrad.visualize.node import GraphNode, one_line
 
 # Edits beyond which the search for a shortest script ends: it takes time and memory of the square.
 MOST_EDITS = 500
@@ -284,12 +284,20 @@ def _changes(
     ]
     mates = [None if i is None else pairs.get(i, -1) for i in old.inputs]
     if mates != list(new.inputs):
-        what.append(("inputs", f"({_labels(old.inputs, olds)})", f"({_labels(new.inputs, news)})"))
+        what.append(("inputs", f"({_taken(old, olds)})", f"({_taken(new, news)})"))
+    elif old.constants and new.constants:
+        each = zip(new.arguments, old.constants, new.constants, strict=True)
+        what += [(name, a, b) for name, a, b in each if a is not None and b is not None and a != b]
     return tuple(what)
 
 
-def _labels(numbers: Sequence[int | None], nodes: Nodes) -> str:
-    return ", ".join(CONST if i is None else nodes[i].label for i in numbers)
+def _taken(node: GraphNode, nodes: Nodes) -> str:
+    sources = enumerate(node.inputs)
+    return ", ".join(node.constant(slot) if i is None else nodes[i].label for slot, i in sources)
+
+
+def _labels(numbers: Sequence[int], nodes: Nodes) -> str:
+    return ", ".join(nodes[i].label for i in numbers)
 
 
 def _line(node: GraphNode) -> str:

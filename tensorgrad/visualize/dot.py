@@ -1,18 +1,18 @@
 """The drawing of a graph in DOT, the language of Graphviz.
 
 Leaves are blue ellipses and operations grey boxes; an output has a double border and says so; a
-constant is the small word ``const``. A scope is a frame around its nodes. What a derivative rule
-computed is green with a dashed border, purple where it is the derivative of a derivative, in a
-dashed frame that names the operation; arrows point up in the first derivative, and in every other
-one, so that it stands beside what it differentiates. A dashed arrow is a value that an operation
-saved for its rule. A node with a note has a thick red border and ends with the note. Fills carry
-their own dark text, and lines and labels are mid-grey, so the picture reads on light and dark
-pages; no meaning is in the colour alone.
+constant is small, and the word ``const`` where nothing is known of it. A scope is a frame around
+its nodes. What a derivative rule computed is green with a dashed border, purple where it is the
+derivative of a derivative, in a dashed frame that names the operation; arrows point up in the first
+derivative, and in every other one, so that it stands beside what it differentiates. A dashed arrow
+is a value that an operation saved for its rule. A node with a note has a thick red border and ends
+with the note. Fills carry their own dark text, and lines and labels are mid-grey, so the picture
+reads on light and dark pages; no meaning is in the colour alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tensorgrad.visualize.node import CONST, GraphNode
+from tensorgrad.visualize.node import GraphNode
 from tensorgrad.visualize.outline import Arrow, Frame, arrows, framed, label_lines, printable
 
 MID_GREY = "#7f7f7f"
@@ -54,7 +54,6 @@ HIGHER = {"style": "filled,rounded,dashed", "fillcolor": "#ecd3e4", "color": "#a
 OUTPUT = {"peripheries": "2", "penwidth": "1.6", "fillcolor": "#fbdca6", "color": "#b8720a"}
 NOTED = {"color": "#c62828", "penwidth": "3", "fillcolor": "#f7c6c5"}
 CONSTANT = {
-    "label": CONST,
     "shape": "plaintext",
     "style": "solid",
     "fontsize": "10",
@@ -86,7 +85,9 @@ def dot_lines(nodes: Sequence[GraphNode], notes: Mapping[int, str]) -> Iterator[
             yield _statement(f"n{part.number}", _node_attributes(part, notes.get(part.number)))
             for slot, source in enumerate(part.inputs):
                 if source is None:
-                    yield _statement(f"n{part.number}_const{slot}", CONSTANT)
+                    yield _statement(
+                        f"n{part.number}_const{slot}", {"label": part.constant(slot)} | CONSTANT
+                    )
     # edges come last, because a node belongs to every frame that mentions it
     for node in nodes:
         for arrow in arrows(node, nodes):

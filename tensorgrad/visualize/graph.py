@@ -80,9 +80,15 @@ class Graph:
         op, name
             The operation, and the name that the caller gave.
         scope
-            A scope, with those inside it: ``"block1/head"``, or the tuple of its names.
+            A scope, with those inside it: ``"block1/head"``, or the tuple of its names. Of one that
+            was entered several times ``"block"`` finds all visits, and ``"block 2"`` the second.
         dtype, shape
             Of the result.
+
+        Raises
+        ------
+        UnsupportedError
+            If a property is of another kind than that.
 
         Examples
         --------
@@ -152,6 +158,11 @@ class Graph:
         Nodes are told apart by what they do and how they are wired, not by their numbers, so an
         edit in the middle of a program shows only there.
 
+        Raises
+        ------
+        UnsupportedError
+            If the other is no graph.
+
         Examples
         --------
         >>> import numpy as np
@@ -163,6 +174,15 @@ class Graph:
         ~ t1: float64[3] = cos: op sin -> cos
         ~ t3: float64[1] = sum: type float64[] -> float64[1]; keepdims False -> True
         """
+        if not isinstance(other, Graph):
+            raise UnsupportedError(
+                explain(
+                    "diff",
+                    "A graph is compared with another graph.",
+                    "Make one with tg.graph(y) or tg.trace(f, x).",
+                    other=type(other).__name__,
+                )
+            )
         return diff(self.nodes, self.outputs, other.nodes, other.outputs)
 
     def repeated(self) -> tuple[Repeat, ...]:
@@ -265,6 +285,8 @@ class Graph:
         ------
         ShapeError
             If there is no such colouring, or nothing was timed.
+        UnsupportedError
+            If the notes are no texts by the numbers of nodes.
 
         Examples
         --------
@@ -273,14 +295,19 @@ class Graph:
         >>> g.to_svg().startswith('<svg xmlns="http://www.w3.org/2000/svg"')
         True
         """
-        return svg(self.nodes, notes or {}, fold, colour)
+        return svg(self.nodes, self._checked("to_svg", notes), fold, colour)
 
     def to_dot(self, notes: Mapping[int, str] | None = None) -> str:
         """Return the drawing as the source text of Graphviz, the same in every run.
 
         ``notes`` are shown in the nodes with these numbers, which are marked in red.
+
+        Raises
+        ------
+        UnsupportedError
+            If the notes are no texts by the numbers of nodes.
         """
-        return "".join(["digraph {\n", *dot_lines(self.nodes, notes or {}), "}\n"])
+        return "".join(["digraph {\n", *self._dot_lines("to_dot", notes), "}\n"])
 
     def to_graphviz(self, notes: Mapping[int, str] | None = None) -> Any:
         """Return the drawing as a ``graphviz.Digraph`` with the source of `to_dot`.
@@ -309,7 +336,26 @@ class Graph:
                     "Install it with: python -m pip install graphviz, or use to_dot().",
                 )
             ) from error
-        return Digraph(body=dot_lines(self.nodes, notes or {}))
+        return Digraph(body=self._dot_lines("to_graphviz", notes))
+
+    def _dot_lines(self, operation: str, notes: Any) -> Iterator[str]:
+        return dot_lines(self.nodes, self._checked(operation, notes))
+
+    def _checked(self, operation: str, notes: Any) -> Mapping[int, str]:
+        if notes is None:
+            return {}
+        if not isinstance(notes, Mapping) or not all(
+            number in range(len(self)) and isinstance(note, str) for number, note in notes.items()
+        ):
+            raise UnsupportedError(
+                explain(
+                    operation,
+                    f"Notes are texts, by the numbers of nodes: 0 to {len(self) - 1}.",
+                    "Pass a dict, as in notes={0: 'look here'}.",
+                    notes=notes,
+                )
+            )
+        return notes
 
     def to_mermaid(self) -> str:
         """Return the drawing as the source text of Mermaid, which GitHub draws within a text.
@@ -353,6 +399,8 @@ class Graph:
         ------
         ShapeError
             If nothing is known that the name could end in, or the engine does not draw it.
+        UnsupportedError
+            If the path is none.
 
         Examples
         --------
@@ -427,11 +475,11 @@ def graph(
     x:       float64[1, 3] = leaf(requires_grad)
     t1:      float64[1, 3] = sin(x)  # saves 24 B
     t2:      float64[3, 1] = transpose(t1, axes=(1, 0))
-    t3:      float64[3, 1] = multiply(t2, const)  # saves 8 B
+    t3:      float64[3, 1] = multiply(t2, 2)  # saves 8 B
     # backward pass
     seed t3: float64[3, 1] = seed()
-    # backward of t3 = multiply(t2, const)
-    t5:      float64[3, 1] = multiply(seed t3, const)  # saves 8 B
+    # backward of t3 = multiply(t2, 2)
+    t5:      float64[3, 1] = multiply(seed t3, 2)  # saves 8 B
     # backward of t2 = transpose(t1, ...)
     t6:      float64[1, 3] = transpose(t5, axes=(1, 0))
     # backward of t1 = sin(x)
@@ -451,8 +499,7 @@ def graph(
         known.values |= dict(zip(outputs, (x._value for x in tensors.values()), strict=True))
         known.values |= {named[name]: x._value for name, x in names.items()}
         known.gradients = {} if orders else gradients_held(nodes)
-    recorder = Recorder() if values else None
-    return Graph(*completed(outputs, orders, known, recorder))
+    return Graph(*completed(outputs, orders, known, Recorder(values)))
 
 
 def _node_of(tensor: Any, name: str) -> Node:

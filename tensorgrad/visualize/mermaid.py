@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from tensorgrad.visualize.node import CONST, GraphNode
+from tensorgrad.visualize.node import GraphNode
 from tensorgrad.visualize.outline import Arrow, Frame, arrows, framed, label_lines
 
 # dark text on the same fills as in DOT; a derivative has a dashed border, an output a thick one
@@ -48,7 +48,7 @@ def _node(node: GraphNode) -> Iterator[str]:
     yield f"n{node.number}{opening}{_text(label_lines(node))}{closing}:::{kind}\n"
     for slot, source in enumerate(node.inputs):
         if source is None:
-            yield f"n{node.number}_c{slot}[{_text([CONST])}]:::const\n"
+            yield f"n{node.number}_c{slot}[{_text([node.constant(slot)])}]:::const\n"
 
 
 def _edge(arrow: Arrow, head: str) -> str:

@@ -10,12 +10,15 @@ import numpy as np
 from tensorgrad.typing import Shape
 from tensorgrad.visualize.values import Summary
 
-# what stands for an operand that nothing recorded
+# what stands for an operand that nothing recorded, and of which nothing is known
 CONST = "const"
+# longer constants are rounded
+LONGEST_NUMBER = 8
 # names that a listing gives itself
 _TAKEN = re.compile(rf"{CONST}|return|t\d+")
-# what parameters of these names consist of where they change nothing
+# parameters that may be there for each axis, and what they consist of where they change nothing
 _NEUTRAL = {
+    "kernel_size": None,
     "stride": "1",
     "padding": "0",
     "input_dilation": "1",
@@ -83,6 +86,10 @@ class GraphNode:
         For each array argument, in order, the number of the node that made it; None for a constant.
     arguments
         The names of these arguments in the operation.
+    constants
+        For each of them what it is, where it is a constant: the value of a single number, as in
+        ``2.0``, or dtype and shape of an array. It is known in a traced function, or where the
+        derivative rule keeps it. Else None; or () where none is known.
     scope
         The names of the scopes that it was recorded in, the outermost first.
     source
@@ -110,6 +117,7 @@ class GraphNode:
     params: dict[str, str]
     inputs: tuple[int | None, ...]
     arguments: tuple[str, ...]
+    constants: tuple[str | None, ...] = ()
     scope: tuple[str, ...] = ()
     source: Source | None = None
     order: int = 0
@@ -127,6 +135,10 @@ class GraphNode:
         plain = _PLAIN.fullmatch(self.name) and not _TAKEN.fullmatch(self.name)
         return self.name if plain else repr(self.name)
 
+    def constant(self, slot: int) -> str:
+        """Return what stands for an argument that nothing recorded, ``const`` if it is unknown."""
+        return (self.constants[slot] if self.constants else None) or CONST
+
     @property
     def type(self) -> str:
         """Dtype and shape, as in ``float64[2, 3]``; of all results where there are several."""
@@ -134,12 +146,17 @@ class GraphNode:
 
     @property
     def notable_params(self) -> dict[str, str]:
-        """The parameters for a drawing: without those that change nothing, as a stride of 1."""
-        return {
-            name: value
-            for name, value in self.params.items()
-            if name not in _NEUTRAL or set(re.findall(r"[^(), ]+", value)) != {_NEUTRAL[name]}
-        }
+        """The parameters for a drawing: without those that change nothing, as a stride of 1.
+
+        What is the same along all axes is told once.
+        """
+        shown = {}
+        for name, value in self.params.items():
+            parts = set(re.findall(r"[^(), ]+", value)) if name in _NEUTRAL else set()
+            text = parts.pop() if len(parts) == 1 else value
+            if name not in _NEUTRAL or text != _NEUTRAL[name]:
+                shown[name] = text
+        return shown
 
 
 def space_text(dtype: Any, shape: Shape) -> str:
@@ -176,6 +193,20 @@ def param_text(value: Any) -> str:
     if isinstance(value, type) or not hasattr(value, "dtype"):
         return getattr(value, "__name__", type(value).__name__)
     return space_text(value.dtype, value.shape)
+
+
+def constant_text(value: Any) -> str | None:
+    """Print a number in few characters, and of an array dtype and shape; None of anything else.
+
+    >>> [constant_text(v) for v in (2.0, 2, np.float32(0.5), 1 / 3, np.ones(1), [1.0])]
+    ['2.0', '2', '0.5', '0.3333', 'float64[1]', None]
+    """
+    if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, (bool, int, float, complex)):
+        return space_text(value.dtype, value.shape) if hasattr(value, "dtype") else None
+    text = repr(value)
+    return text if len(text) <= LONGEST_NUMBER else f"{value:.4g}"
 
 
 def bytes_text(nbytes: int) -> str:

@@ -90,8 +90,9 @@ def _frame(number: int, place: str | int, nodes: Sequence[GraphNode]) -> Frame:
 
 
 def label_lines(node: GraphNode) -> list[str]:
-    """Return what is written in a node."""
-    lines = [node.op, f"{node.label}: {node.type}"]
+    """Return what is written in a node: first what to know it by."""
+    is_known = node.kind == "leaf" and node.name is not None
+    lines = [node.label, node.type] if is_known else [node.op, f"{node.label}: {node.type}"]
     lines += [f"{name}={value}" for name, value in node.notable_params.items()]
     if node.is_output:
         lines.append("output")

@@ -29,6 +29,7 @@ from tensorgrad.typing import Tree
 from tensorgrad.visualize.graph import Graph
 from tensorgrad.visualize.node import Source, bytes_text, one_line, space_text
 from tensorgrad.visualize.reading import Known, op_of, read, source_of
+from tensorgrad.visualize.trace import as_inputs, require_callable
 
 Phase = Literal["forward", "backward"]
 
@@ -168,7 +169,9 @@ def profile(f: Callable[..., Any], /, *args: Tree) -> Profile:
     Parameters
     ----------
     f, *args
-        What to call: ``f(*args)``.
+        What to call: ``f(*args)``. If that computes nothing with Tensors, it is called again, with
+        its floating-point and complex arguments as inputs to differentiate by, as by
+        `tensorgrad.trace`.
 
     Returns
     -------
@@ -180,7 +183,9 @@ def profile(f: Callable[..., Any], /, *args: Tree) -> Profile:
     Raises
     ------
     GraphError
-        If nothing was computed with Tensors.
+        If there is nothing that Tensors could compute.
+    UnsupportedError
+        If f is no function.
 
     Examples
     --------
@@ -194,6 +199,25 @@ def profile(f: Callable[..., Any], /, *args: Tree) -> Profile:
     op      calls  forward ms  backward ms     %  bytes  line
     tanh        1       0.008        0.012  46.2  64 B   model.py:3 in <lambda>: p = ...
     """
+    require_callable("profile", f)
+    measured = _measured(f, args, Known())
+    if not measured.events:
+        call_args, inputs = as_inputs("profile", f, args)
+        known = Known({node: name for node, (name, _) in inputs.items()})
+        measured = _measured(f, call_args, known)
+    if not measured.events:
+        raise GraphError(
+            explain(
+                "profile",
+                "No operation on a Tensor was called, nor on a floating-point argument.",
+                "Pass what it computes with as an argument.",
+                arguments=[type(arg).__name__ for arg in args],
+            )
+        )
+    return measured
+
+
+def _measured(f: Callable[..., Any], args: Sequence[Tree], known: Known) -> Profile:
     recorder = _Recorder()
     start = perf_counter()
     with _uncollected(), source_lines(), watching(recorder):
@@ -201,20 +225,10 @@ def profile(f: Callable[..., Any], /, *args: Tree) -> Profile:
         if isinstance(result, Tensor) and result._node is not None and result.shape == ():
             backward([result._node], [np.ones((), result.dtype)])
         seconds = perf_counter() - start
-    if not recorder.spans:
-        raise GraphError(
-            explain(
-                "profile",
-                "No operation on a Tensor was called.",
-                "Pass tensors made with tg.tensor(data), with requires_grad=True for a backward"
-                " pass.",
-                arguments=[type(arg).__name__ for arg in args],
-            )
-        )
     outputs = [y._node for y in flatten(result)[0] if isinstance(y, Tensor) and y._node is not None]
     return Profile(
         tuple(span.event(start) for span in sorted(recorder.spans, key=lambda s: s.start)),
-        _timed(outputs, recorder.spans),
+        _timed(outputs, recorder.spans, known),
         seconds,
         recorder.overhead,
     )
@@ -345,12 +359,12 @@ class _Steps(Walk):
             self.step = None
 
 
-def _timed(outputs: Sequence[Node], spans: Sequence[_Span]) -> Graph:
+def _timed(outputs: Sequence[Node], spans: Sequence[_Span], known: Known) -> Graph:
     """Return the graph of outputs, each node with the own seconds of its operation."""
     if not outputs:
         return Graph((), ())
     seconds = {s.index: s.stop - s.start - s.inside for s in spans if not s.is_rule}
-    nodes, numbers = read(outputs, Known())
+    nodes, numbers = read(outputs, known)
     timed = zip(nodes, ancestors(outputs), strict=True)
     return Graph(
         tuple(replace(shown, seconds=seconds.get(node.index)) for shown, node in timed), numbers

@@ -1,5 +1,6 @@
 """Finding nodes in a graph, and the part of a graph that lies between, before or behind them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -77,20 +78,59 @@ def find(
     shape: Shape | int | None = None,
 ) -> tuple[GraphNode, ...]:
     """Return the nodes with all properties that are given; see `Graph.find`."""
-    # a scope and those inside it: the separators keep block1 apart from block10
-    within = None if scope is None else f"{scope if isinstance(scope, str) else '/'.join(scope)}/"
+    for which, text in (("op", op), ("name", name)):
+        if not isinstance(text, str | None):
+            rule = "Operations and tensors are found by their names."
+            raise UnsupportedError(explain("find", rule, f"Pass {which}='...'.", **{which: text}))
+    within = None if scope is None else _within(scope)
     if dtype is not None and not str(dtype).startswith("("):  # that of several results
         dtype = _dtype_name(dtype)
-    if isinstance(shape, (int, np.integer)):
-        shape = (int(shape),)
+    shape = None if shape is None else _sides(shape)
     return tuple(
         node
         for node in nodes
         if (op is None or node.op == op)
         and (name is None or node.name == name)
-        and (within is None or f"{'/'.join(node.scope)}/".startswith(within))
+        and (within is None or within.match(f"{'/'.join(node.scope)}/"))
         and (dtype is None or node.dtype == dtype)
-        and (shape is None or node.shape == tuple(shape))
+        and (shape is None or node.shape == shape)
+    )
+
+
+def _within(scope: Any) -> re.Pattern[str]:
+    """Return what the path of a scope, and of all those inside it, begins with."""
+    if isinstance(scope, str):
+        scope = (scope,)
+    if not isinstance(scope, (tuple, list)) or not all(isinstance(name, str) for name in scope):
+        raise UnsupportedError(
+            explain(
+                "find",
+                "A scope is given by its path, or by the names in it.",
+                "Pass scope='block1/head', or scope=('block1', 'head').",
+                scope=scope,
+            )
+        )
+    # the separators keep block1 apart from block10
+    return re.compile("".join(f"{_visits(name)}/" for name in "/".join(scope).split("/")))
+
+
+def _visits(name: str) -> str:
+    """Return a pattern of all visits of a scope, of which those after the first have a number.
+
+    The number 1 says that the first is meant, unless it belongs to the name.
+    """
+    each = rf"{re.escape(name)}( \d+)?"
+    first = name.removesuffix(" 1")
+    return each if first == name else f"({each}|{re.escape(first)})"
+
+
+def _sides(shape: Any) -> Shape:
+    if isinstance(shape, (int, np.integer)):
+        return (int(shape),)
+    if isinstance(shape, (tuple, list)) and all(isinstance(n, (int, np.integer)) for n in shape):
+        return tuple(map(int, shape))
+    raise UnsupportedError(
+        explain("find", "A shape is made of integers.", "Pass shape=(2, 3).", shape=shape)
     )
 
 

@@ -18,7 +18,8 @@ from tensorgrad.engine.space import Space, revealed
 from tensorgrad.transforms.call import Call
 from tensorgrad.transforms.tree import flatten
 from tensorgrad.typing import Array
-from tensorgrad.visualize.node import GraphNode, Saved, Source, param_text, space_text
+from tensorgrad.visualize.node import GraphNode, Saved, Source, constant_text, space_text
+from tensorgrad.visualize.params import shown_params
 from tensorgrad.visualize.values import Summary, summarize
 
 NO_NOTE = Note()
@@ -37,6 +38,8 @@ class Known:
         Those that a backward pass begins with.
     passes
         For each backward pass the index at which it began, and its order.
+    constants
+        For each argument its text, where it is a constant.
     values, gradients
         What to summarize of them.
     """
@@ -44,6 +47,7 @@ class Known:
     names: dict[Node, str] = field(default_factory=dict)
     seeds: set[Node] = field(default_factory=set)
     passes: list[tuple[int, int]] = field(default_factory=list)
+    constants: dict[Node, tuple[str | None, ...]] = field(default_factory=dict)
     values: dict[Node, Array] = field(default_factory=dict)
     gradients: dict[Node, Array] = field(default_factory=dict)
 
@@ -76,9 +80,10 @@ def read(
             shape=tuple(node.shape),
             dtype=_dtype(node),
             nbytes=sum(prod(shape) * np.dtype(dtype).itemsize for shape, dtype in _spaces(node)),
-            params={name: param_text(value) for name, value in node.params.items()},
+            params=shown_params(node.params),
             inputs=tuple([None if p is None else numbers[p] for p in node.parents]),
             arguments=_arguments(node),
+            constants=_constants(node, known),
             scope=scopes.of(note),
             source=sources.of(note),
             order=known.order_of(node),
@@ -174,6 +179,18 @@ def _arguments(node: Node) -> tuple[str, ...]:
         (name,) = node.primitive.arrays
         return tuple(f"{name}[{i}]" for i in range(len(node.parents)))
     return node.primitive.arrays
+
+
+def _constants(node: Node, known: Known) -> tuple[str | None, ...]:
+    """Return the texts of the arguments that nothing recorded; () where none is known."""
+    if node in known.constants:
+        texts = known.constants[node]
+    else:
+        of = {name: constant_text(value) for name, maker, value in kept(node) if maker is None}
+        texts = tuple(of.get(name) for name in _arguments(node))
+    pairs = zip(texts, node.parents, strict=True)
+    found = tuple(None if parent is not None else text for text, parent in pairs)
+    return found if any(found) else ()
 
 
 class _Scopes:

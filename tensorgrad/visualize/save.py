@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tensorgrad.errors import DrawingWarning, ShapeError, explain
+from tensorgrad.errors import DrawingWarning, ShapeError, UnsupportedError, explain
 from tensorgrad.visualize.renderers import RenderError, render
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ DRAWN = (".svg", ".png", ".pdf")
 
 def save(graph: "Graph", path: str | PathLike[str], engine: Engine) -> Path:
     """Write the graph to a file, and return the path of what was written; see `Graph.save`."""
+    if not isinstance(path, str | PathLike):
+        raise UnsupportedError(
+            explain("save", "A file is given by its path.", "Pass save('g.html').", path=path)
+        )
     path = Path(path)
     suffix = path.suffix.lower()
     _check(path, suffix, engine)

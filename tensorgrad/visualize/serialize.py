@@ -70,7 +70,7 @@ def _node(written: dict[str, Any]) -> GraphNode:
         **written,
         **{
             name: tuple(written[name])
-            for name in ("shape", "inputs", "arguments", "scope")
+            for name in ("shape", "inputs", "arguments", "constants", "scope")
             if name in written
         },
         "saved": tuple(Saved(**saved) for saved in written.get("saved", ())),
@@ -105,5 +105,7 @@ def _check(nodes: Sequence[GraphNode], outputs: Sequence[int]) -> None:
             raise ValueError(f"node {i} refers to {others}")
         if len(node.inputs) != len(node.arguments):
             raise ValueError(f"node {i} has {len(node.inputs)} inputs for {node.arguments}")
+        if node.constants and len(node.constants) != len(node.inputs):
+            raise ValueError(f"node {i} has {len(node.inputs)} inputs for {node.constants}")
     if any(not 0 <= n < len(nodes) for n in outputs):
         raise ValueError(f"the outputs are {outputs}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from os.path import basename
 
-from tensorgrad.visualize.node import CONST, GraphNode, bytes_text, one_line
+from tensorgrad.visualize.node import GraphNode, bytes_text, one_line
 from tensorgrad.visualize.totals import saved_bytes
 
 # no line is wider
@@ -54,7 +54,7 @@ def _call(node: GraphNode, labels: Sequence[str]) -> list[str]:
     op = one_line(node.op, LONGEST_ARGUMENT)
     if node.op == "leaf":
         return ["leaf(requires_grad)"]
-    arguments = [CONST if i is None else labels[i] for i in node.inputs]
+    arguments = _arguments(node, labels)
     arguments += [
         one_line(f"{name}={value}", LONGEST_ARGUMENT) for name, value in node.params.items()
     ]
@@ -62,6 +62,11 @@ def _call(node: GraphNode, labels: Sequence[str]) -> list[str]:
         return [f"{op}()"]
     pieces = [f"{argument}," for argument in arguments[:-1]] + [f"{arguments[-1]})"]
     return [f"{op}({pieces[0]}", *pieces[1:]]
+
+
+def _arguments(node: GraphNode, labels: Sequence[str]) -> list[str]:
+    sources = enumerate(node.inputs)
+    return [node.constant(slot) if i is None else labels[i] for slot, i in sources]
 
 
 def _wrapped(lead: str, pieces: Sequence[str], hanging: str) -> Iterator[str]:
@@ -118,7 +123,7 @@ def _headings(
 def _rule(node: GraphNode, nodes: Sequence[GraphNode], labels: Sequence[str]) -> str:
     if node.rule_of is not None:
         of = nodes[node.rule_of]
-        arguments = [CONST if i is None else labels[i] for i in of.inputs]
+        arguments = _arguments(of, labels)
         arguments += ["..."] if of.params else []
         return f"backward of {labels[of.number]} = {of.op}({', '.join(arguments)})"
     what = "backward pass" if node.op == "seed" else "between rules"

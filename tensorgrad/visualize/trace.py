@@ -1,19 +1,21 @@
 """trace: the graph of a function, called once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
 import optree
 
 from tensorgrad.engine.modes import recording
+from tensorgrad.engine.node import Node
 from tensorgrad.engine.notes import source_lines
 from tensorgrad.engine.tensor import Tensor
-from tensorgrad.errors import GraphError, explain
+from tensorgrad.engine.watch import watching
+from tensorgrad.errors import GraphError, UnsupportedError, explain
 from tensorgrad.transforms.record import variable
 from tensorgrad.transforms.tree import flatten, unflatten
-from tensorgrad.typing import Tree
-from tensorgrad.visualize.derivative import Recorder, completed, looked_on_by, order_number
+from tensorgrad.typing import Array, Tree
+from tensorgrad.visualize.derivative import Recorder, completed, order_number
 from tensorgrad.visualize.graph import Graph
 from tensorgrad.visualize.reading import Known
 
@@ -42,6 +44,8 @@ def trace(
     ------
     GraphError
         If the result depends on nothing recorded.
+    UnsupportedError
+        If f is no function.
 
     Examples
     --------
@@ -56,21 +60,13 @@ def trace(
     'return np.sum(np.tanh(x @ params["w"]))'
     """
     orders = order_number("trace", backward)
-    known = Known()
-    inputs, call_args = [], list[Tree]()
-    for name, arg in zip(_argument_names(f, len(args)), args, strict=True):
-        leaves, structure = flatten(arg)
-        for i, accessor in enumerate(optree.treespec_accessors(structure)):
-            if _varies(leaves[i]):
-                value, node = variable("trace", leaves[i], len(call_args), False)
-                leaves[i] = Tensor(value, node)
-                inputs.append(node)
-                known.names[node] = accessor.codify(name)
-                if values:
-                    known.values[node] = value
-        call_args.append(unflatten(structure, leaves))
-    recorder = Recorder() if values else None
-    with recording(on=True), source_lines(), looked_on_by(recorder):
+    require_callable("trace", f)
+    call_args, inputs = as_inputs("trace", f, args)
+    known = Known({node: name for node, (name, _) in inputs.items()})
+    if values:
+        known.values = {node: value for node, (_, value) in inputs.items()}
+    recorder = Recorder(values)
+    with recording(on=True), source_lines(), watching(recorder):
         results = flatten(f(*call_args))[0]
     outputs = [y._node for y in results if isinstance(y, Tensor) and y._node is not None]
     if not outputs:
@@ -82,7 +78,46 @@ def trace(
                 result=[type(y).__name__ for y in results],
             )
         )
-    return Graph(*completed(outputs, orders, known, recorder, inputs))
+    return Graph(*completed(outputs, orders, known, recorder, list(inputs)))
+
+
+def require_callable(operation: str, f: Any) -> None:
+    """Raise unless f can be called."""
+    if not callable(f):
+        raise UnsupportedError(
+            explain(
+                operation,
+                "The first argument is a function, and those after it are what it is called with.",
+                f"Pass the function itself, as in tg.{operation}(f, x); tg.graph(y) is for a"
+                " result.",
+                f=type(f).__name__,
+            )
+        )
+
+
+def as_inputs(
+    operation: str, f: Callable[..., Any], args: Sequence[Tree]
+) -> tuple[list[Tree], dict[Node, tuple[str, Array]]]:
+    """Make fresh inputs of a graph of what varies among arguments.
+
+    Returns
+    -------
+    list of Tree
+        The arguments, with Tensors in the place of floating-point and complex arrays and numbers.
+    dict of (str, Array)
+        For the nodes of these what f calls them, and their values.
+    """
+    inputs: dict[Node, tuple[str, Array]] = {}
+    call_args = list[Tree]()
+    for name, arg in zip(_argument_names(f, len(args)), args, strict=True):
+        leaves, structure = flatten(arg)
+        for i, accessor in enumerate(optree.treespec_accessors(structure)):
+            if _varies(leaves[i]):
+                value, node = variable(operation, leaves[i], len(call_args), False)
+                leaves[i] = Tensor(value, node)
+                inputs[node] = accessor.codify(name), value
+        call_args.append(unflatten(structure, leaves))
+    return call_args, inputs
 
 
 def _argument_names(f: Callable[..., Any], count: int) -> list[str]:

@@ -100,7 +100,7 @@ def test_drawing_marks_the_wrong_gradient():
     (marked,) = [
         line for line in failure(wrong_below_zero).drawing.splitlines() if "c62828" in line
     ]
-    assert r"x: float64[1]\nwrong gradient by x: 1 of 1 entry" in marked
+    assert r"x\nfloat64[1]\nwrong gradient by x: 1 of 1 entry" in marked
 
 
 def test_only_arguments_in_wrt_are_checked():

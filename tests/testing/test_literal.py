@@ -1,5 +1,7 @@
 """Values survive being printed as Python."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -42,11 +44,17 @@ def test_arrays_keep_entries_and_layout(data):
             assert np.array_equal(np.array(y.strides)[walked], np.array(view.strides)[walked])
 
 
+class Shape(NamedTuple):
+    sides: Any
+    order: Any
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.tuples(inner)
+        | st.builds(Shape, inner, inner)  # a named tuple
         | st.dictionaries(st.text(max_size=2), inner, max_size=2)
     ),
     max_leaves=5,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from material import HOSTILE, make_node
 
 import tensorgrad as tg
 from tensorgrad.visualize.explorer.page import SCRIPTS, _asset, page, payload
@@ -22,19 +23,6 @@ from tensorgrad.visualize.node import GraphNode, Saved, Source
 from tensorgrad.visualize.values import Summary, summarize
 
 FOLDER = Path(tg.__file__).parent / "visualize" / "explorer"
-HOSTILE = [
-    "</script><script>window.hacked = 1</script>",
-    "<img src=x onerror='window.hacked = 1'>",
-    "<!-- <script>",
-    "]]>&amp;&#60;",
-    "\u2028\u2029\x00",
-    "\ud800",
-    "javascript:window.hacked=1",
-    'a "quoted" \\ name',
-    "x" * 10_000,
-    "__proto__",
-    "日本語 🎉",
-]
 
 
 class Builder:
@@ -45,17 +33,8 @@ class Builder:
 
     def add(self, op: str, *inputs: int | None, **fields: Any) -> int:
         number = len(self.nodes)
-        plain: dict[str, Any] = {
-            "kind": "leaf" if op == "leaf" else "op",
-            "is_output": False,
-            "name": None,
-            "shape": (2, 3),
-            "dtype": "float64",
-            "nbytes": 48,
-            "params": {},
-            "arguments": tuple(f"x{i}" for i in range(len(inputs))),
-        }
-        self.nodes.append(GraphNode(number=number, op=op, inputs=inputs, **(plain | fields)))
+        plain = {"kind": "leaf" if op == "leaf" else "op", "shape": (2, 3), "nbytes": 48}
+        self.nodes.append(make_node(number, op, inputs, **plain | fields))
         return number
 
 
@@ -272,7 +251,7 @@ def test_the_program_is_small():
 
 
 TOKEN = re.compile(
-    r"""[^\S\n]+|//[^\n]*|(?P<kept>\n|"(?:\\.|[^"\\\n])*"|[\w$]+
+    r"""[^\S\n]+|//[^\n]*|(?P<kept>\n|"(?:\\.|[^"\\\n])*"|`[^`\n]*`|[\w$]+
     |\?\?=|\.\.\.|===|!==|\*\*=?|=>|[=!<>]=|&&=?|\|\|=?|\?\?|\?\.(?!\d)|\+\+|--|[-+*/%&|^]=|.)""",
     re.VERBOSE,
 )
@@ -510,10 +489,23 @@ def test_cards_leave_out_what_changes_nothing(explorer):
     x = b.add("leaf", name="x")
     b.add("conv", x, params={"stride": "(2, 2)", "dilation": "(1, 1)", "groups": "1"})
     explorer.open(b.nodes)
-    assert "stride=(2, 2)" in explorer.text("#drawing")
+    assert "stride=2" in explorer.text("#drawing")
     assert "dilation" not in explorer.text("#drawing")
     explorer.click('[data-item="1"] .box')
     assert "dilation" in explorer.text("#panel")
+
+
+def test_constants_are_shown_with_their_value(explorer):
+    b = Builder()
+    x = b.add("leaf", name="x")
+    b.add("multiply", x, None, constants=(None, "2.0"))
+    b.add("add", x, None)
+    explorer.open(b.nodes)
+    assert "y=2.0" in explorer.text('[data-item="1"]')
+    assert "y=" not in explorer.text('[data-item="2"]')
+    for item, value in ((1, "2.0"), (2, "constant")):
+        explorer.click(f'[data-item="{item}"] .box')
+        assert f"y: {value}" in explorer.text("#panel")
 
 
 def test_search_finds_and_reveals_what_is_folded(explorer):
@@ -586,6 +578,25 @@ def test_a_scope_closes_around_what_is_selected(explorer):
     assert "⊞ block ×4" in explorer.titles.values()
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_parameter_lies_with_the_one_operation_that_takes_it(explorer, backward):
+    def f(x, first, second, shared, twice):
+        with tg.scope("stem"):
+            y = np.tanh(x @ first) * shared
+        with tg.scope("head"):
+            return np.sum((y @ second * shared + twice) * twice)
+
+    arguments = [np.ones((2, 2))] * 3 + [np.ones(2)] * 2
+    explorer.open(list(tg.trace(f, *arguments, backward=backward).nodes))
+    explorer.press("f")
+    # x and what is first cannot be told apart
+    outside = {"x", "first", "shared", "twice", "⊞ stem", "⊞ head"}
+    assert outside <= set(explorer.titles.values())
+    assert "second" not in explorer.titles.values()
+    explorer.press("e")
+    assert "second" in explorer.titles.values()
+
+
 def test_arrows_walk_along_edges(explorer):
     nodes = formula()
     explorer.open(nodes)
@@ -616,6 +627,30 @@ def test_orders_and_kept_values_can_be_hidden(explorer):
     assert explorer.find(f"{kept} text").text == "48 B"
     explorer.click("#saved")
     assert not explorer.find(kept).is_displayed()
+
+
+def test_a_kept_value_goes_beside_cards_where_it_can(explorer):
+    def f(x):
+        return np.sum(np.sin(x))
+
+    explorer.open(list(tg.trace(f, np.ones(3), backward=True).nodes))
+    lines = explorer.script(
+        "return [...document.querySelectorAll('.edge.kept path:not(.head)')].map(path => {"
+        "const { a, b, c, d, e, f } = path.getScreenCTM();"
+        "return [...Array(200).keys()].map(i => {"
+        "const { x, y } = path.getPointAtLength(path.getTotalLength() * i / 199);"
+        "return [a * x + c * y + e, b * x + d * y + f]})})"
+    )
+    cards = explorer.places()
+    titles = explorer.titles
+    (line,) = lines  # from x to cos, which stands below the gradient by x
+    met = {
+        titles[item]
+        for x, y in line
+        for item, (left, top, right, bottom) in cards.items()
+        if left + 2 < x < right - 2 and top + 2 < y < bottom - 2
+    }
+    assert met == set()
 
 
 def test_help_opens_and_closes(explorer):
@@ -696,6 +731,36 @@ def test_many_nodes_are_drawn_on_a_canvas(explorer):
     assert name in explorer.text("#panel h2")
 
 
+def test_a_drag_moves_what_is_painted_and_paints_only_what_was_out_of_sight(explorer):
+    from selenium.webdriver import ActionChains
+
+    explorer.open(random_graph(2_500))
+    explorer.script(
+        "window.painted = 0; const { fillText } = CanvasRenderingContext2D.prototype;"
+        "CanvasRenderingContext2D.prototype.fillText ="
+        " function (...all) { window.painted++; fillText.apply(this, all); }"
+    )
+
+    def drag(x, y):
+        start = ActionChains(explorer.driver).move_to_element(explorer.find("#stage"))
+        start.click_and_hold().move_by_offset(x, y).release().perform()
+        explorer.settle()
+        return explorer.script("return window.painted")
+
+    assert drag(150, -90) == 0
+    pictures = [explorer.picture()]
+    assert drag(300, -200) > 0  # the room beside the stage is used up
+    pictures.append(explorer.picture())
+    drag(-300, 200)
+    for _ in range(2):  # the other theme and back: all is painted again
+        explorer.press("t")
+    pictures.append(explorer.picture())
+    # without the ring around what has the focus
+    first, second, third = (picture[5:-5, 5:-5] for picture in pictures)
+    assert np.abs(second - first).mean() > 1
+    assert np.mean(np.abs(third - first).max(-1) > 8) < 1e-3
+
+
 def test_what_is_too_far_away_to_read_leaves_a_mark(explorer):
     b = Builder()
     for _ in range(2_100):
@@ -763,6 +828,13 @@ def test_drag_moves_and_wheel_zooms(explorer):
     for item, (left, _, right, _) in moved.items():
         width = zoomed[item][2] - zoomed[item][0]
         assert width == pytest.approx((right - left) * math.exp(0.5), rel=0.02)
+
+
+def test_derivatives_of_a_hessian_are_drawn(explorer):
+    graph = tg.trace(tg.hessian(lambda v: np.sum(v**3)), np.ones(3), backward=2)
+    explorer.open(list(graph.nodes))
+    explorer.press("e")
+    assert set(explorer.titles) == {node.number for node in graph}
 
 
 def test_a_recorded_graph(explorer):

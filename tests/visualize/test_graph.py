@@ -10,12 +10,16 @@ import weakref
 from ast import literal_eval
 from contextlib import ExitStack
 from dataclasses import FrozenInstanceError, asdict
+from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, example, given, strategies as st
+from material import HOSTILE
 
 import tensorgrad as tg
+from tensorgrad.engine.declare import several
+from tensorgrad.testing.mutants import unlisted
 from tensorgrad.visualize.node import param_text
 
 
@@ -36,7 +40,7 @@ def test_listing_of_a_small_expression():
         "x:  float64[3]    = leaf(requires_grad)\n"
         "t1: float64[2, 3] = leaf(requires_grad)\n"
         "t2: float64[3]    = sin(x)  # saves 24 B\n"
-        "t3: float64[3]    = multiply(const, t2)  # saves 8 B\n"
+        "t3: float64[3]    = multiply(2, t2)  # saves 8 B\n"
         "t4: float64[2, 3] = subtract(t3, t1)\n"
         "return t4\n"
         "# saved for the backward pass: 32 B"
@@ -209,7 +213,7 @@ def test_a_graph_says_what_the_program_did(program, data):
         name, call = re.fullmatch(r"(t\d+): +float64\[0\] = (.*)", text).groups()
         op, operands = program[line]
         if op != "leaf":
-            used = re.findall(r"\bt\d+|\bconst\b", call)
+            used = re.findall(r"\bt\d+|\bconst\b", call.replace("float64[0]", "const"))
             assert used == ["const" if i is None else f"t{numbers[i]}" for i in operands]
             assert defined >= set(used) - {"const"}
         defined.add(name)
@@ -291,30 +295,6 @@ def test_the_argument_of_a_transformation_is_a_variable():
 
 # ---- names -------------------------------------------------------------------------------------
 
-HOSTILE = [
-    'say "hi"',
-    "back\\slash",
-    "\\",
-    '\\"',
-    "\\N and \\l",
-    "two\nlines\r\n",
-    "\0\x1b[31m",
-    "<b>html</b>",
-    "&lt;&#65;&amp;",
-    "-->]; n9 [x",
-    "\N{PARTY POPPER}",
-    "\N{RIGHT-TO-LEFT OVERRIDE}abc",
-    "\ud800",
-    "",
-    " ",
-    "const",
-    "t0",
-    "t1",
-    "return",
-    "x" * 10_000,
-    '"' * 10_000,
-]
-
 
 @given(st.one_of(st.text(), st.sampled_from(HOSTILE)))
 def test_hostile_names_are_data(name):
@@ -374,3 +354,154 @@ def test_mistakes_are_explained(call, kind, parts):
     assert isinstance(caught.value, kind)
     for part in ["graph: ", *parts]:
         assert part in str(caught.value)
+
+
+# ---- constants and parameters ------------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.integers(-(10**9), 10**9),
+    st.floats(-1e100, 1e100),
+    st.booleans(),
+    st.complex_numbers(max_magnitude=1e100),
+    st.floats(-1, 1).map(np.float64),
+    st.floats(-1, 1).map(np.array),
+)
+
+
+@given(NUMBERS, st.sampled_from([np.add, np.multiply, np.arctan2, np.hypot]), st.booleans())
+def test_a_constant_number_is_shown_with_its_value(number, function, is_first):
+    if function in (np.arctan2, np.hypot) and np.iscomplexobj(number):
+        number = number.real
+
+    def f(x):
+        return function(number, x) if is_first else function(x, number)
+
+    graph = tg.trace(f, np.ones(3))
+    _, node = graph.nodes
+    text = node.constants[0 if is_first else 1]
+    assert node.constants == ((text, None) if is_first else (None, text))
+    assert np.isclose(literal_eval(text), number, rtol=1e-3, atol=0)
+    assert len(text) <= 24
+    if len(repr(number)) <= 8 and type(number) in (int, float, bool):
+        assert text == repr(number)
+    assert f"{node.op}({text}, x)" if is_first else f"{node.op}(x, {text})" in graph.text()
+    # of live tensors what rules keep is known
+    live = tg.graph(f(leaf(3))).nodes[1]
+    assert live.constants in (node.constants, ())
+    assert (live.constants != ()) == any(kept.number is None for kept in live.saved)
+
+
+def test_constant_arrays_are_shown_as_dtype_and_shape():
+    def f(x):
+        return np.matmul(np.ones((2, 3), np.float32), x * [1.0, 2.0, 3.0]) + np.ones((1, 1))
+
+    traced, live = tg.trace(f, np.ones(3)).text(), tg.graph(f(leaf(3))).text()
+    assert "multiply(x, const)" in traced
+    assert re.search(r"add\(t\d, float64\[1, 1\]\)", traced)
+    assert re.search(r"add\(t\d, const\)", live)
+    for text in (traced, live):
+        assert re.search(r"matmul\(float32\[2, 3\], t\d\)", text)
+
+
+def test_a_constant_that_changed_is_a_difference():
+    one, other = (tg.trace(lambda x, c=c: np.sin(x * c) + 1, 2.0) for c in (2.0, 3.0))
+    assert one.diff(other).text() == (
+        "1 changed, 3 the same\n~ t1: float64[] = multiply: y 2.0 -> 3.0"
+    )
+    assert not one.diff(one)
+
+
+def test_constants_of_an_operation_with_several_results():
+    with unlisted():
+        both = several(
+            lambda x, y, /: (x + y, x - y),
+            (lambda g: g[0] + g[1], lambda g: g[0] - g[1]),
+            (lambda t: (t, t), lambda t: (t, -t)),
+            outputs=("sum", "difference"),
+            name="both",
+            samples=lambda draw: ((draw.array((2,)), draw.array((2,))), {}),
+        )
+    graph = tg.trace(lambda x: both(x, 0.5)[1], np.ones(2))
+    assert [node.constants for node in graph] == [(), (None, "0.5"), ()]
+
+
+def test_what_was_freed_is_no_longer_known():
+    y = leaf(4) * 3.0
+    assert tg.graph(y).nodes[-1].constants == (None, "3.0")
+    y.sum().backward()
+    assert tg.graph(y).nodes[-1].constants == ()
+
+
+@st.composite
+def windows(draw):
+    """Draw the sides of two axes, and how to ask for windows over them."""
+    kernel, stride, dilation = (draw(st.tuples(*2 * [st.integers(1, n)])) for n in (3, 3, 3))
+    padding = draw(st.tuples(*2 * [st.tuples(*2 * [st.integers(0, 2)])]))
+    sides = draw(st.tuples(*2 * [st.integers(2, 9)]))
+    names = ("kernel_size", "stride", "padding", "dilation")
+    return sides, dict(zip(names, (kernel, stride, padding, dilation), strict=True))
+
+
+def met_by_windows(sides, kernel_size, stride, padding, dilation):
+    """The entries that each window meets, by definition."""
+    numbers = np.arange(np.prod(sides)).reshape(sides)
+    numbers = np.pad(numbers, padding, constant_values=-1)
+    firsts = [
+        range(0, n - d * (k - 1), s)
+        for n, d, k, s in zip(numbers.shape, dilation, kernel_size, stride, strict=True)
+    ]
+    met = []
+    for i, j in product(*firsts):
+        rows = i + dilation[0] * np.arange(kernel_size[0])
+        columns = j + dilation[1] * np.arange(kernel_size[1])
+        met.append(set(numbers[np.ix_(rows, columns)].flat) - {-1})
+    return met
+
+
+# what is far apart, and lies in the padding for one of the two windows
+APART = {"kernel_size": (2, 1), "stride": (1, 1), "padding": ((0, 2), (0, 0)), "dilation": (3, 1)}
+
+
+@given(windows(), st.sampled_from([tg.max_pool2d, tg.avg_pool2d]))
+@example(((3, 4), APART), tg.max_pool2d)
+def test_pooling_is_told_by_what_makes_its_windows(drawn, pool):
+    sides, asked = drawn
+    params = dict(asked)
+    if pool is tg.avg_pool2d:
+        del params["dilation"]  # it takes none
+    try:
+        graph = tg.trace(lambda x: pool(x, **params), np.ones((1, 1, *sides)), backward=True)
+    except tg.errors.ShapeError:  # a window that meets nothing but padding
+        assume(False)
+    if "windows" in graph.nodes[1].params:  # the first of dilated entries may always be padding
+        assert max(params.get("dilation", (1, 1))) > 1
+        assert max(map(max, params["padding"])) > 0
+        return
+    told = {name: literal_eval(text) for name, text in graph.nodes[1].params.items()}
+    asked = {"dilation": (1, 1), **params}
+    assert told.keys() == asked.keys()
+    assert met_by_windows(sides, **told) == met_by_windows(sides, **asked)
+    if pool is tg.max_pool2d:  # the derivative is by the same windows
+        (spread,) = graph.find(op="window_max_spread")
+        assert spread.params.items() >= graph.nodes[1].params.items()
+
+
+def test_the_derivative_of_average_pooling_is_told_as_its_transpose():
+    def f(x):
+        return tg.avg_pool2d(x, kernel_size=(3, 2), stride=2, padding=((1, 1), (0, 0)))
+
+    forward, backward = tg.trace(f, np.ones((1, 9, 8)), backward=True).find(op="window_sum")
+    assert forward.notable_params == {
+        "kernel_size": "(3, 2)",
+        "stride": "2",
+        "padding": "((1, 1), (0, 0))",
+    }
+    assert backward.params == {**forward.params, "transposed": "True"}
+
+
+def test_windows_that_are_not_alike_are_told_by_how_many_they_are():
+    graph = tg.trace(lambda x: tg.adaptive_avg_pool2d(x, output_size=(4, 2)), np.ones((1, 7, 6)))
+    assert graph.find(op="window_sum")[0].params == {"windows": "(7 -> 4, 6 -> 2)"}
+    graph = tg.trace(lambda x: tg.adaptive_max_pool2d(x, output_size=(1, 2)), np.ones((1, 7, 6)))
+    told = graph.find(op="window_max")[0].params
+    assert (told["kernel_size"], told["stride"]) == ("(7, 3)", "(7, 3)")

@@ -4,6 +4,7 @@ import gc
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -197,7 +198,33 @@ class TestRun:
 
     def test_nothing_to_see(self):
         with pytest.raises(GraphError, match=r"profile: arguments=\['ndarray'\]"):
-            tg.profile(np.sin, np.ones(3))
+            tg.profile(np.sin, np.ones(3, int))
+
+    @given(st.data())
+    def test_it_takes_what_trace_takes(self, data):
+        def f(x, params, times):
+            for _ in range(times):
+                x = np.tanh(params["w"] * x + params["b"])
+            return np.sum(x)
+
+        kinds = st.sampled_from([np.asarray, tg.tensor, lambda v: leaf(np.shape(v))])
+        x, w, b = (data.draw(kinds)(value) for value in (np.ones(3), 2.0 * np.ones(3), np.ones(1)))
+        args = (x, {"w": w, "b": b}, data.draw(st.integers(1, 3)))
+        result = tg.profile(f, *args)
+        graph = tg.trace(f, *args)
+        counts = Counter(node.op for node in graph if node.kind == "op")
+        if not any(isinstance(v, tg.Tensor) for v in (x, w, b)):
+            assert {row.op: row.calls for row in result.rows} == counts
+            assert tuple(replace(node, seconds=None) for node in result.graph) == graph.nodes
+            assert {row.op for row in result.rows if row.backward} == counts.keys()
+        assert sum(row.calls for row in result.rows) > 0
+
+    def test_it_calls_again_only_where_nothing_was_recorded(self):
+        w, ran = leaf(()), []
+        tg.profile(lambda x: ran.append(type(x)) or np.sum(w * x), np.ones(3))
+        assert ran == [np.ndarray]
+        tg.profile(lambda x: ran.append(type(x)) or np.sum(2 * x), np.ones(3))
+        assert ran[1:] == [np.ndarray, tg.Tensor]
 
     def test_forward_mode_is_forward(self):
         result = tg.profile(lambda x: tg.jvp(np.sin, (x,), (1.0,)), 2.0)

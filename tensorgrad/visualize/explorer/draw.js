@@ -108,10 +108,10 @@ function curve(points) {
   let path = `M${points[0].map(round)}`;
   for (let i = 1; i < points.length; i++) {
     const [ax, ay, bx, by] = [...points[i - 1], ...points[i]].map(round);
-    const [mx, my] = [round((ax + bx) / 2), round((ay + by) / 2)];
+    const [mx, my] = [round(ax + (bx - ax) * points.bend), round((ay + by) / 2)];
     if (ax === bx) path += `V${by}`;
     else
-      path += points.sideways
+      path += points.bend
         ? `C${mx},${ay} ${mx},${by} ${bx},${by}`
         : `C${ax},${my} ${bx},${my} ${bx},${by}`;
   }
@@ -121,7 +121,7 @@ function curve(points) {
 // where an edge points, and the direction
 function tipOf({ points }) {
   const [[fromX, fromY], [x, y]] = points.slice(-2);
-  if (points.sideways) return { x, y, dx: Math.sign(x - fromX) || 1, dy: 0 };
+  if (points.bend) return { x, y, dx: Math.sign(x - fromX) || 1, dy: 0 };
   return { x, y, dx: 0, dy: Math.sign(y - fromY) || 1 };
 }
 
@@ -230,19 +230,42 @@ function drawingKeys() {
 
 // ---- canvas
 
+// What is painted reaches beyond the stage, so that it can be moved along with the camera: it is
+// painted again when something else changes, or when more comes into sight than it holds.
+const picture = { canvas: document.createElement("canvas"), keys: "", scene: null, x: 0, y: 0 };
+const ROOM = 0.25; // beyond each side of the stage, as a part of its size
+
 function paintCanvas() {
-  const pen = canvas.getContext("2d");
-  const { x, y, zoom } = camera;
+  const room = { x: Math.ceil(ROOM * size.w), y: Math.ceil(ROOM * size.h) };
+  const keys = JSON.stringify([drawingKeys(), size, devicePixelRatio, camera.zoom]);
+  const isOn = (axis) => Math.abs(camera[axis] - picture[axis]) <= room[axis];
+  if (picture.scene !== scene || picture.keys !== keys || !isOn("x") || !isOn("y")) {
+    Object.assign(picture, { keys, scene, x: camera.x, y: camera.y });
+    paintPicture(room);
+  }
   sharpen(canvas, size.w, size.h);
+  const pen = canvas.getContext("2d");
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  // by whole pixels, so that it stays sharp
+  const shift = ["x", "y"].map((axis) => camera[axis] - picture[axis] - room[axis]);
+  pen.drawImage(picture.canvas, ...shift.map((by) => Math.round(by * devicePixelRatio)));
+}
+
+function paintPicture(room) {
+  const pen = picture.canvas.getContext("2d");
+  const { zoom } = camera;
+  const [x, y] = [camera.x + room.x, camera.y + room.y];
+  const [w, h] = [size.w + 2 * room.x, size.h + 2 * room.y];
+  sharpen(picture.canvas, w, h);
   const ratio = devicePixelRatio;
   pen.setTransform(1, 0, 0, 1, 0, 0);
-  pen.clearRect(0, 0, canvas.width, canvas.height);
+  pen.clearRect(0, 0, picture.canvas.width, picture.canvas.height);
   pen.setTransform(ratio * zoom, 0, 0, ratio * zoom, ratio * x, ratio * y);
   const inSight = ([left, top, right, bottom]) =>
     right * zoom + x >= 0 &&
     bottom * zoom + y >= 0 &&
-    left * zoom + x <= size.w &&
-    top * zoom + y <= size.h;
+    left * zoom + x <= w &&
+    top * zoom + y <= h;
   const isVisible = ({ cx, cy, w, h }) => inSight([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2]);
   const { current, found, isFaded } = emphasis();
 

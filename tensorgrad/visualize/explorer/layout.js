@@ -446,16 +446,16 @@ function place(top, edges) {
     }
   };
   visit(top, 0, 0);
-  for (const edge of edges) edge.points = route(edge);
+  for (const edge of edges) edge.points = route(edge, cells);
   return { cells, frames, width: top.w, height: top.h };
 }
 
 // the points that an edge runs through, vertically at each
-function route(edge) {
+function route(edge, cells) {
   const { from, to } = edge;
   const down = edge.crossing ? edge.crossing.a.rank < edge.crossing.b.rank : from.cy < to.cy;
   const sign = down ? 1 : -1;
-  if (!edge.crossing) return direct(from, to);
+  if (!edge.crossing) return direct(from, to, cells);
   const points = [];
   for (const { from: a, to: b, key, through, level } of edge.steps) {
     const { x, y } = level.at;
@@ -473,18 +473,34 @@ function route(edge) {
   return points.filter(([x, y], i) => !i || x !== points[i - 1][0] || y !== points[i - 1][1]);
 }
 
-// between cells with nothing planned: from side to side where they stand side by side, else
-// beside the middle, where planned edges run
-function direct(from, to) {
+// between cells with nothing planned: beside the middle, where planned edges run; from side to side
+// where they stand side by side, or where that passes behind fewer cells
+function direct(from, to, cells) {
   const [dx, dy] = [Math.sign(to.cx - from.cx) || 1, Math.sign(to.cy - from.cy)];
   const isBeside = Math.abs(to.cy - from.cy) < (from.h + to.h) / 2 + 8;
-  const ends = [
-    [from, 1],
-    [to, -1],
-  ];
-  const points = ends.map(([{ cx, cy, w, h }, way]) =>
-    isBeside ? [cx + (way * dx * w) / 2, cy] : [cx + w / 5, cy + (way * dy * h) / 2],
-  );
-  points.sideways = isBeside;
-  return points;
+  // where, on the way from side to side, they go up or down
+  const ways = [...(isBeside ? [] : [null]), 0.5, 0.25, 0.75].map((bend) => {
+    const end = ({ cx, cy, w, h }, way) =>
+      bend ? [cx + (way * dx * w) / 2, cy] : [cx + w / 5, cy + (way * dy * h) / 2];
+    return Object.assign([end(from, 1), end(to, -1)], { bend });
+  });
+  if (cells.length > MOST_SVG) return ways[0]; // nobody can follow it anyway
+  const met = ways.map((points) => behind(points, cells));
+  return ways[met.indexOf(Math.min(...met))];
+}
+
+// how many cells a curve passes behind; where what is said beside its end does, that counts twice
+function behind({ 0: [ax, ay], 1: [bx, by], bend }, cells) {
+  const along = [];
+  for (let t = 0.04; t < 1; t += 0.04) {
+    // of a Bezier curve: the way in the direction in which it begins, and in the other
+    const ways = [3 * (bend ?? 0.5) * t * (1 - t) + t ** 3, 3 * t ** 2 - 2 * t ** 3];
+    const [u, v] = bend ? ways : ways.reverse();
+    along.push([ax + (bx - ax) * u, ay + (by - ay) * v]);
+  }
+  const isOn = (cell) => ([x, y]) =>
+    Math.abs(x - cell.cx) < cell.w / 2 && Math.abs(y - cell.cy) < cell.h / 2;
+  const met = cells.filter((cell) => along.some(isOn(cell)));
+  const said = [bx - 30 * Math.sign(bx - ax), by];
+  return met.length + met.filter((cell) => bend && isOn(cell)(said)).length;
 }

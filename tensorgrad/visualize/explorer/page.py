@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import b64encode
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -46,9 +46,10 @@ def payload(nodes: Sequence[GraphNode], outputs: Sequence[int]) -> str:
         "dtype": _shared(node.dtype for node in nodes),
         "nbytes": _shared(node.nbytes for node in nodes),
         "params": _shared(tuple(node.params.items()) for node in nodes),
-        "shown": _shared(tuple(node.notable_params.items()) for node in nodes),
+        "shown": _shared((*_constants(node), *node.notable_params.items()) for node in nodes),
         "inputs": [node.inputs for node in nodes],
         "arguments": _shared(node.arguments for node in nodes),
+        "constants": _shared(node.constants for node in nodes),
         "scope": _shared(node.scope for node in nodes),
         "source": _shared(
             node.source
@@ -71,6 +72,13 @@ def payload(nodes: Sequence[GraphNode], outputs: Sequence[int]) -> str:
         allow_nan=False,
     )
     return text.replace("<", "\\u003c")
+
+
+def _constants(node: GraphNode) -> Iterator[tuple[str, str]]:
+    """Yield the arguments that are known numbers, with these."""
+    for argument, text in zip(node.arguments, node.constants, strict=False):
+        if text is not None:
+            yield argument, text
 
 
 def _forward_repeats(nodes: Sequence[GraphNode]) -> list[dict[str, Any]]:
@@ -161,8 +169,11 @@ def _asset(name: str) -> str:
 
 def _dense(line: str) -> str:
     """Leave out spaces beside signs; not in strings, nor in a line that is harder to read."""
-    if re.search(r"['`/\\]", line):
+    parts = re.split(r'("[^"]*"|`(?:[^`$]|\$\{[^`{}]*\})*`)', line)
+    # a slash between spaces divides; another may begin a regular expression
+    if any(re.search(r"['`\\]|/(?! )|(?<! )/", part) for part in parts[::2]):
         return line
-    parts = re.split(r'("[^"]*")', line)
-    parts[::2] = [re.sub(r" ?([=<>?:,;{}()&|*]+) ?", r"\1", part) for part in parts[::2]]
+    parts[::2] = [
+        re.sub(r" ?(!?[=<>?:,;{}()&|*+]+) ?| ([-/]) ", r"\1\2", part) for part in parts[::2]
+    ]
     return "".join(parts)

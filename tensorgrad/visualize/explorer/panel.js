@@ -94,7 +94,7 @@ function nodePanel(node) {
   const { number, source, inputs, saved } = node;
   const taken = inputs.map((input, i) => {
     const name = `${node.arguments[i]}: `;
-    return input === null ? item(name, "constant") : link(input, name);
+    return input === null ? item(name, node.constants[i] ?? "constant") : link(input, name);
   });
   const kept = saved.map(([name, from, bytes]) =>
     from === null

@@ -76,12 +76,29 @@ function scopeOf(path) {
   return scopes.get(key);
 }
 
+// the scope that each node is drawn in: a parameter in that of the one operation that takes it, if
+// something computed outside goes into that as well
+function findHomes() {
+  const fed = new Set(); // scopes that something computed outside goes into; each is one array
+  for (const { scope, inputs, order } of nodes) {
+    const isOutside = (input) =>
+      nodes[input]?.kind === "op" && scope.some((name, i) => nodes[input].scope[i] !== name);
+    if (!order && inputs.some(isOutside)) fed.add(scope);
+  }
+  return nodes.map(({ number, kind, scope }) => {
+    const takers = consumers[number].filter((other) => anchors[other] === other);
+    const home = nodes[takers[0]]?.scope;
+    return kind === "leaf" && takers.length === 1 && fed.has(home) ? home : scope;
+  });
+}
+
 function buildTree() {
+  const homes = findHomes();
   const withRules = new Set(anchors.filter((anchor, number) => anchor !== number));
   const units = new Map(); // of each operation with a rule: the unit, then the columns by order
   for (const { number, order } of nodes) {
     const anchor = anchors[number];
-    const scope = scopeOf(nodes[anchor].scope);
+    const scope = scopeOf(homes[anchor]);
     if (!withRules.has(anchor)) {
       adopt(scope, number);
       continue;

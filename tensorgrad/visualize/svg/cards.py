@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import Literal
 
 from tensorgrad.visualize.blocks import Repeat, repeats
-from tensorgrad.visualize.node import CONST, GraphNode, bytes_text
+from tensorgrad.visualize.node import GraphNode, bytes_text
 from tensorgrad.visualize.outline import arrows, label_lines, line, printable
 
 
@@ -130,8 +130,11 @@ def _blocks(nodes: Sequence[GraphNode]) -> dict[int, _Block]:
 
 def _node_card(node: GraphNode, note: str | None, rule_of: int | None) -> Card:
     op, result, *rest = label_lines(node)
-    taken = zip(node.arguments, node.inputs, strict=True)
-    constants = [f"{argument}={CONST}" for argument, source in taken if source is None]
+    constants = [
+        f"{argument}={node.constant(slot)}"
+        for slot, argument in enumerate(node.arguments)
+        if node.inputs[slot] is None
+    ]
     return Card(
         name=f"n{node.number}",
         kind=node.kind,

@@ -68,7 +68,15 @@ def place(
     keys = [0] * len(cards)
     for rank, i in enumerate(sorted(range(len(cards)), key=first.__getitem__)):
         keys[i] = rank
-    return Picture(layout(sizes, edges, frames, frame_of, keys), edges, titles, frame_of)
+    try:
+        return Picture(layout(sizes, edges, frames, frame_of, keys), edges, titles, frame_of)
+    except ValueError:
+        # Derivatives that the user computed may be mixed with those beside them, so that frames
+        # lead into each other. Without frames, with every line down, there is always a picture.
+        edges = [
+            e._replace(upper=e.lower, lower=e.upper, rises=False) if e.rises else e for e in edges
+        ]
+        return Picture(layout(sizes, edges, keys=keys), edges, [], [-1] * len(cards))
 
 
 def _bases(
