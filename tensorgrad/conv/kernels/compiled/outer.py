@@ -24,7 +24,7 @@ from tensorgrad.conv.kernels.compiled.tiles import (
 from tensorgrad.conv.kernels.phases import Phase
 from tensorgrad.typing import Array, Shape
 
-CACHE = 400_000  # bytes of planes that are held at a time, for the second level of cache
+CACHE = 420_000  # bytes of planes that are held at a time, for the second level of cache
 ROWS = 32  # of results that are computed before they are put in place
 
 tile_8x3, tile_4x3, tile_2x3, tile_1x3 = (outer_tile(rows, 3) for rows in (8, 4, 2, 1))
