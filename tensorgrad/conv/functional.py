@@ -51,7 +51,7 @@ def _convolve(
     if padding_mode != "zeros":
         x = extended(operation, x, params["padding"], padding_mode)
         params = {**params, "padding": ((0, 0),) * n}
-    return apply(operation, x, w, b, layout, single=single, **params)
+    return apply(operation, x, w, b, layout, params, single=single)
 
 
 def _parameters(

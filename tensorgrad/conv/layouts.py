@@ -102,7 +102,14 @@ def channels_first(
 
 
 def apply(
-    operation: str, x: Any, w: Any, b: ArrayLike | None, layout: str, *, single: bool, **params: Any
+    operation: str,
+    x: Any,
+    w: Any,
+    b: ArrayLike | None,
+    layout: str,
+    params: dict[str, Any],
+    *,
+    single: bool,
 ) -> Any:
     """Convolve with the primitive, and put the result into the layout; single without the batch."""
     if b is None:

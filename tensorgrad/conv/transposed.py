@@ -42,22 +42,17 @@ def _transpose(
     )
     # the input dilated by the stride, padded by what the kernel reaches, less what is cropped
     reaches = [dilated(k, d) - 1 for k, d in zip(kernel, dilations, strict=True)]
-    return apply(
-        operation,
-        x,
-        transposed_kernel(w, groups),
-        b,
-        layout,
-        single=single,
-        stride=(1,) * n,
-        padding=tuple(
+    params = {
+        "stride": (1,) * n,
+        "padding": tuple(
             (reach - low, reach - high) for reach, (low, high) in zip(reaches, crops, strict=True)
         ),
-        input_dilation=strides,
-        dilation=dilations,
-        groups=groups,
-        algorithm=algorithm,
-    )
+        "input_dilation": strides,
+        "dilation": dilations,
+        "groups": groups,
+        "algorithm": algorithm,
+    }
+    return apply(operation, x, transposed_kernel(w, groups), b, layout, params, single=single)
 
 
 def _by_taps(*args: Any, **params: Any) -> Any:

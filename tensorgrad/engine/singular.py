@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,14 @@ class Alarm:
     whether zeros among them matter. There its `outer` alarm rings as well.
     """
 
-    __slots__ = ("_errstate", "_handling", "_probe", "_reached", "outer", "rung")
+    __slots__ = ("_errstate", "_outside", "_probe", "_reached", "_said", "rung")
 
     def __init__(self, probe: Callable[["Alarm"], Mapping[Node, Any]]) -> None:
         self.rung = False
-        outer = np.geterrcall()
-        self.outer = outer if isinstance(outer, Alarm) else None
         self._probe = probe
         self._reached: Mapping[Node, Any] | None = None
-        self._handling = np.geterr()["invalid"]
+        self._said = False  # what is wrong
+        self._outside = copy_context()  # to be asked when it rings, and not before
         self._errstate = np.errstate(invalid="call", call=self)
 
     def __call__(self, *_: Any) -> None:
@@ -57,6 +57,12 @@ class Alarm:
         if self.rung and self.outer is not None:
             self.outer.rung = True
 
+    @property
+    def outer(self) -> "Alarm | None":
+        """The alarm of the walk inside of which this one is."""
+        outer = self._outside.run(np.geterrcall)
+        return outer if isinstance(outer, Alarm) else None
+
     def missed(self, results: Iterable[Any]) -> bool:
         """Ring if the results of a walk are spoiled; it is to be repeated, now with the alarm on.
 
@@ -65,7 +71,7 @@ class Alarm:
         spoiled = any(map(_has_nan, results))
         if spoiled:
             self.rung = True
-            self._handling = "ignore"  # what was heard has been said
+            self._said = True
         return spoiled
 
     def answer(
@@ -95,9 +101,10 @@ class Alarm:
             part = _without(part, spoiled)
             value = value_of(part)
         invalid = np.isnan(value) & ~np.isnan(weight)
-        if self._handling in ("warn", "raise") and np.any(revealed(invalid)):
+        handling = "ignore" if self._said else self._outside.run(np.geterr)["invalid"]
+        if handling in ("warn", "raise") and np.any(revealed(invalid)):
             message = f"invalid value in the derivative of {primitive.name}"
-            if self._handling == "raise":
+            if handling == "raise":
                 raise FloatingPointError(message)
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         return part
