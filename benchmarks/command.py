@@ -129,6 +129,8 @@ REPORTS = {"ops": ops_report, "conv": conv_report, "checks": checks_report}
 
 def main() -> None:
     options = arguments()
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
     for name, report_of in REPORTS.items():
         if options.only in (None, name):
             text = report_of(options)

@@ -20,7 +20,8 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 def test_the_command_prints_and_writes_tables(tmp_path):
-    options = ["--quick", "--libraries", "tensorgrad", "--rounds", "1", "--output", str(tmp_path)]
+    folder = tmp_path / "new"
+    options = ["--quick", "--libraries", "tensorgrad", "--rounds", "1", "--output", str(folder)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", *options],
         cwd=ROOT,
@@ -28,9 +29,7 @@ def test_the_command_prints_and_writes_tables(tmp_path):
         text=True,
         check=True,
     )
-    ops, text, checks = (
-        (tmp_path / f"{name}.md").read_text() for name in ("OPS", "CONV", "CHECKS")
-    )
+    ops, text, checks = ((folder / f"{name}.md").read_text() for name in ("OPS", "CONV", "CHECKS"))
     assert done.stdout == f"{ops}\n{text}\n{checks}\n"
     assert "# Gradient checks" in checks
     chain = rows(ops, "A chain of 200 operations, float64, 10 entries: microseconds an operation")

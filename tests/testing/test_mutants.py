@@ -49,7 +49,7 @@ def test_an_error_is_taken_out_again(mutant):
     with pytest.raises(KeyError, match="inside"), mutant.plant():
         raise KeyError("inside")
     assert (rules(), backward.walk.__code__, backward.fit_cotangent) == before
-    assert not any(objection(mutant.operation, seed) for seed in range(5))
+    assert not any(objection(mutant.operation, seed) for seed in range(2))
 
 
 @pytest.mark.parametrize("number", range(len(PRIMITIVES)), ids=[p.name for p in PRIMITIVES])

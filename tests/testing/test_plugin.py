@@ -218,7 +218,7 @@ def test_wrong_rule_of_an_operation(project):
 def test_pattern_makes_tests_that_can_be_named(project):
     project.makepyfile(test_other="import mine\n\ndef test_other():\n    pass\n")
     few = "--grad-examples", "20"
-    result = run(project, "--grad-ops", "mine.*", "-m", "grad", "-n", "2", *few)
+    result = run(project, "--grad-ops", "mine.*", "-m", "grad", *few)
     assert_one_wrong_rule(result)
     (line,) = [line for line in result.outlines if line.startswith("rerun: ")]
     assert line.startswith("rerun: pytest grad-ops::mine.signed_square --grad-seed ")
