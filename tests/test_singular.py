@@ -4,9 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from numpy.testing import assert_array_equal
 
 import tensorgrad as tg
+from tensorgrad.engine import singular
 from tensorgrad.errors import SingularPointError
 
 X = np.array([-1.0, 0.0, 4.0])
@@ -222,3 +224,25 @@ def test_many_entries_are_read_once_without_a_sound():
     x = tg.tensor(np.ones(20_000), requires_grad=True)
     (x * 1e200).sum().backward()  # its square is too large
     assert np.array_equal(x.grad, np.full(20_000, 1e200))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("many", [3, 20_000])
+def test_gradients_of_any_size_are_looked_at_in_silence(scale, many):
+    x = tg.tensor(np.ones(many), requires_grad=True)
+    with np.errstate(all="raise"):
+        (x * scale).sum().backward()
+        assert_array_equal(tg.grad(lambda x: (x * scale).sum())(np.ones(many)), x.grad)
+    assert_array_equal(x.grad, np.full(many, scale))
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "F", "D"])
+@given(st.data())
+def test_a_nan_anywhere_is_seen(dtype, data):
+    shape = data.draw(st.sampled_from([(), (0,), (1,), (7,), (3, 5), (120, 100)]))
+    x = np.full(shape, data.draw(st.sampled_from([-np.inf, -1.0, 0.0, np.inf])), dtype)
+    x = data.draw(st.sampled_from([x, x.T, x[..., ::-1] if x.ndim else x]))
+    assert not singular._has_nan(x)
+    if x.size:
+        x[data.draw(st.tuples(*(st.integers(0, side - 1) for side in x.shape)))] = np.nan
+        assert singular._has_nan(x)

@@ -151,6 +151,8 @@ def explicit_pads(operation: str, padding: Any, n: int) -> Pads:
         if len(items) != n or isinstance(items, str):
             raise TypeError
         pairs = [(v, v) if isinstance(v, (int, np.integer)) else tuple(v) for v in items]
+        if any(isinstance(v, bool) for pair in pairs for v in pair):
+            raise TypeError
         return tuple((int(low.__index__()), int(high.__index__())) for low, high in pairs)
     except (TypeError, ValueError, AttributeError):
         causal = "'causal', " if n == 1 else ""

@@ -12,11 +12,12 @@ from functools import cache
 from math import prod
 from threading import Lock, local
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
-from tensorgrad.conv.workers import Crew
+from tensorgrad.conv.workers import Crew, Worker
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.typing import Array, Shape
 
@@ -26,6 +27,12 @@ KEPT = 1 << 24
 _WORTH, _SHARED = 2_000_000, 200_000
 
 
+class _Run:
+    """A call of `run`; one that an interruption ended is not counted, as nothing refers to it."""
+
+    __slots__ = ("__weakref__",)
+
+
 class _Threads:
     """The number of threads, the crew of the others, and the limit on those of BLAS."""
 
@@ -33,7 +40,7 @@ class _Threads:
         self.lock = Lock()
         self.number = _available()
         self.crew = Crew(self.number - 1)
-        self.runs = 0  # that go on in parallel, at the moment
+        self.runs: WeakSet[_Run] = WeakSet()  # that go on at the moment
         self.limited: list[tuple[LibController, int]] = []  # what gives BLAS its threads back
 
     def resize(self, number: int) -> None:
@@ -41,18 +48,18 @@ class _Threads:
             crew, self.crew, self.number = self.crew, Crew(number - 1), number
         crew.close()
 
-    def begin(self) -> None:
+    def begin(self, run: "_Run") -> None:
         with self.lock:
-            self.runs += 1
-            if self.runs == 1:  # that of BLAS is a setting of the whole process
+            self.runs.add(run)
+            if not self.limited:  # it is a setting of the whole process
                 for library in _blas():
                     self.limited.append((library, library.get_num_threads()))
                     library.set_num_threads(1)
 
-    def end(self) -> None:
+    def end(self, run: "_Run") -> None:
         with self.lock:
-            self.runs -= 1
-            if self.runs == 0:
+            self.runs.discard(run)
+            if not self.runs:
                 self.restore()
 
     def restore(self) -> None:
@@ -61,7 +68,7 @@ class _Threads:
             library.set_num_threads(number)
 
     def after_fork(self) -> None:  # threads do not survive it, nor do the runs of others
-        self.lock, self.crew, self.runs = Lock(), Crew(self.number - 1), 0
+        self.lock, self.crew, self.runs = Lock(), Crew(self.number - 1), WeakSet()
         self.restore()
 
 
@@ -142,24 +149,24 @@ def run(work: Callable[[Any], None], tasks: Iterable[Any], *, with_blas: bool = 
             rest.clear()
             errors.append(error)
 
-    crew = _threads.crew
-    if with_blas:
-        _threads.begin()
+    crew, workers, this = _threads.crew, list[Worker](), _Run()
     try:
-        workers = crew.call(min(_threads.number, len(rest)) - 1)
+        if with_blas:
+            _threads.begin(this)
+        crew.call(min(_threads.number, len(rest)) - 1, workers)
         for worker in workers:
             worker.tell(work_off)
         work_off()
-        try:
-            for worker in workers:
-                worker.finish()
-        except BaseException:
-            crew.lose(workers)
-            raise
+        for worker in workers:
+            worker.finish()
         crew.send_back(workers)
+    except BaseException:  # as an interruption
+        rest.clear()
+        crew.lose(workers)
+        raise
     finally:
         if with_blas:
-            _threads.end()
+            _threads.end(this)
     try:
         if errors:
             raise errors[0]

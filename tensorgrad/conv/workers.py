@@ -4,6 +4,7 @@ To wake a sleeping thread takes as long as some millions of multiplications.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from threading import Lock, Thread
 
@@ -89,13 +90,17 @@ class Crew:
         self._vacant = number
         self._closed = False
 
-    def call(self, number: int) -> list[Worker]:
-        """Return so many workers for the caller alone; fewer, where others have work for them."""
-        with self._lock:
-            for _ in range(min(number - len(self._idle), self._vacant)):
-                self._idle.append(Worker())
-                self._vacant -= 1
-            return [self._idle.pop() for _ in range(min(number, len(self._idle)))]
+    def call(self, number: int, called: list[Worker]) -> None:
+        """Put so many workers into a list of the caller's; fewer, where others have work for them.
+
+        None are hired where the system has no threads left, or Python is about to end.
+        """
+        with self._lock, suppress(RuntimeError):
+            while len(called) < number and (self._idle or self._vacant):
+                if not self._idle:
+                    self._idle.append(Worker())
+                    self._vacant -= 1
+                called.append(self._idle.pop())
 
     def send_back(self, workers: list[Worker]) -> None:
         """Take workers back that have finished."""

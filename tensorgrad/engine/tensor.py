@@ -11,13 +11,13 @@ from tensorgrad.errors import GraphError, IndexingError, ShapeError, Unsupported
 from tensorgrad.typing import Array, ArrayLike, DTypeLike, Shape
 
 
-def _references() -> int | None:
-    """Return how many references Python counts to an object that one variable has; None if none.
+def _references() -> int:
+    """Return how many references Python counts to an object that one variable has; 0 if none.
 
     As of Python 3.14 the argument of the function that counts is no longer one of them.
     """
     x = object()
-    return sys.getrefcount(x) if sys.implementation.name == "cpython" else None
+    return sys.getrefcount(x) if sys.implementation.name == "cpython" else 0
 
 
 _ALONE = _references()
@@ -266,14 +266,16 @@ def take(arrays: dict[Any, Any], key: Any) -> Array:
     It is copied, unless the dictionary had the only reference to it, and it all of its memory.
     """
     x = arrays.pop(key)
-    if type(x) is not np.ndarray or not x.flags.writeable or _ALONE is None:
+    if type(x) is not np.ndarray or not (_ALONE and x.flags.writeable):
+        return own(x)
+    if sys.getrefcount(x) != _ALONE:
         return own(x)
     memory = x.base  # of a view, as a transpose is one
     if memory is None:
-        return x if sys.getrefcount(x) == _ALONE else own(x)
-    whole = type(memory) is np.ndarray and memory.base is None and memory.nbytes == x.nbytes
-    alone = sys.getrefcount(x) == _ALONE and sys.getrefcount(memory) == _ALONE + 1
-    return x if whole and alone else own(x)
+        return x if x.flags.owndata else own(x)
+    alone = type(memory) is np.ndarray and sys.getrefcount(memory) == _ALONE + 1
+    whole = alone and memory.flags.owndata and memory.nbytes == x.nbytes
+    return x if whole and min(x.strides, default=1) > 0 else own(x)
 
 
 def _remade(value: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:

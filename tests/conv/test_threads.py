@@ -328,3 +328,53 @@ def test_a_process_ends(busy):
     arguments = [sys.executable, "-X", "faulthandler", "-c", PROGRAM.format(busy=busy)]
     result = subprocess.run(arguments, check=False, capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")
+
+
+def test_where_no_thread_can_be_hired_the_caller_does_the_work(number, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(workers.Worker, "start", refuse)
+    test_every_task_is_done_once(number)
+    monkeypatch.undo()
+    test_as_many_threads_work_as_are_set(number)
+
+
+def test_interruptions_leave_blas_and_threads_as_they_were(number):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 8, 40, 40)), rng.standard_normal((8, 8, 3, 3))
+    before, main = blas_threads(), threading.main_thread().ident
+    assert threading.current_thread().ident == main
+    ended = threading.Event()
+
+    def interrupt():
+        for wait in rng.uniform(0, 0.004, 200):
+            time.sleep(wait)
+            if not ended.is_set():
+                signal.raise_signal(signal.SIGUSR1)
+        ended.set()
+
+    class Interruption(BaseException):
+        pass
+
+    def interrupted(*_):
+        raise Interruption
+
+    handler = signal.signal(signal.SIGUSR1, interrupted)
+    other = threading.Thread(target=interrupt)
+    try:
+        other.start()
+        while not ended.is_set():
+            try:
+                while not ended.is_set():
+                    tg.conv2d(x, w, algorithm="gemm")
+            except Interruption:
+                pass
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+    other.join()
+    gc.collect()
+    want = tg.conv2d(x, w, algorithm="gemm")
+    assert np.allclose(want, tg.conv2d(x, w, algorithm="taps"))
+    assert not threads._threads.runs
+    assert blas_threads() == before
