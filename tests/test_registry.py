@@ -5,7 +5,7 @@
 
 from tensorgrad.testing import check_op
 
-EXAMPLES = 6
+EXAMPLES = 8
 
 
 def test_operation(registered_op):

@@ -29,7 +29,7 @@ from tensorgrad.testing.mutants import (
 
 EXAMPLES = 100
 PRIMITIVES = [p for p in REGISTRY.values() if isinstance(p, Primitive)]
-STRIDE = 9  # each operation is tried with one of so many of its mutants, other ones than the next
+STRIDE = 7  # each operation is tried with one of so many of its mutants, other ones than the next
 
 by_name = pytest.mark.parametrize("mutant", HANDWRITTEN, ids=lambda mutant: mutant.name)
 
