@@ -17,5 +17,5 @@ def all_finite(y: Array) -> bool:
             others.append(part)
 
     flat = y.ravel(order="K")
-    threads.run(look_through, threads.parts(flat, flat.size), with_blas=False)
+    threads.share(look_through, flat, flat.size, y.dtype)
     return not others

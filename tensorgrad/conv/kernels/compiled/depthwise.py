@@ -21,6 +21,9 @@ from tensorgrad.typing import Array, Shape
 SIDES = (3, 5, 7)  # of the kernels that there are tiles for
 FILLED = 0.6  # the fraction of the vectors' lanes that make them worth it
 ONES, TWOS = (1, 1), (2, 2)
+# stride, input dilation and dilation: of many results, and of few
+STEPS_TO_MANY = ((ONES, ONES, ONES), (TWOS, ONES, ONES), (ONES, TWOS, ONES))
+STEPS_TO_FEW = ((ONES, ONES, ONES), (ONES, ONES, TWOS))
 
 # Numba reads names: of a side, whole blocks of rows inside the input and at its edge, single rows,
 # and the gradient in one pass or several
@@ -170,10 +173,7 @@ def is_depthwise(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: i
     out, n = geometry.output_sides(x_shape[2:], w_shape[2:]), lanes(itemsize)
     few = prod(out) < prod(w_shape[2:])
     stride, _, input_dilation, dilation, _ = geometry
-    unusual = {stride, input_dilation, dilation} - {ONES}  # of which there may be one
-    if unusual and [*unusual, dilation == TWOS] != [TWOS, few]:
-        return False
-    if [stride, input_dilation, dilation].count(ONES) < 2:
+    if (stride, input_dilation, dilation) not in (STEPS_TO_FEW if few else STEPS_TO_MANY):
         return False
     kernel, large = (out, w_shape[2:]) if few else (w_shape[2:], out)
     step = 2 if TWOS in (stride, dilation) else 1
@@ -203,12 +203,11 @@ def conv_depthwise(x: Array, w: Array, geometry: Geometry, b: Array | None) -> A
         else:
             results(x, kernels, start, y, part, top, low, stride, apart, n, plane)
 
-    multiplications = 4 * y[0, 0].size * x.shape[0] * w.size
-    finite = few or not apart or all_finite(kernels)
-    if finite:
-        threads.share(work, tasks, multiplications, x.dtype, of_thread)
-        finite = not few or all_finite(y)
-    if not finite:  # zeros between entries, or beyond the border, may have met what no result meets
+    threads.share(work, tasks, 4 * y[0, 0].size * x.shape[0] * w.size, x.dtype, of_thread)
+    # zeros between entries, or beyond the border, may have met what no result meets
+    finite = all_finite(y) if few else not apart or all_finite(kernels)
+    if finite and not few:
+        return y  # with its bias
+    if not finite:
         y = conv_by_phases(conv_by_gemm, x, w, geometry)
-        few = True
-    return y + start.reshape(-1, 1, 1) if few and b is not None else y
+    return y if b is None else y + start.reshape(-1, 1, 1)

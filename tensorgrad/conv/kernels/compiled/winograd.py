@@ -327,9 +327,11 @@ def conv_winograd(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Ar
     # likewise: what belongs to one point is a vector more than a line of the cache's sets apart
     padded = -(-c // count) * count
     with threads.scratch(x.dtype, (TILE * TILE, w.shape[0] * padded + count)) as (u,):
-        threads.run(
+        threads.share(
             lambda part: transform_filters(w, u, padded, part[0, 0], part[-1, 1], count),
-            threads.parts(ranges, 8 * w.size),
+            ranges,
+            8 * w.size,
+            x.dtype,
         )
         threads.share(work, tasks, n * height * width * w.size // 4, x.dtype, *shapes)
     if not all_finite(y):  # it may have spread over a tile
