@@ -28,10 +28,19 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 
 pytest.importorskip("numba", reason="the numba extra is not installed")
 
-from tensorgrad.conv.kernels.compiled import across, depthwise, inner, outer, run, tiles, winograd
+from tensorgrad.conv.kernels.compiled import (
+    across,
+    depthwise,
+    inner,
+    outer,
+    run,
+    small,
+    tiles,
+    winograd,
+)
 
-# of vectors: by choice, of results, of positions of the kernel, of images
-KINDS = None, "results", "positions", "images"
+# of vectors: by choice, of results, of positions of the kernel, of images; and as for few entries
+KINDS = None, "results", "positions", "images", "small"
 
 
 class Member(NamedTuple):
@@ -118,6 +127,10 @@ def settings_of(kind=None, cache=None, positions=None, workers=1):
     """Convolve with one kind of vectors, in small blocks, on so many threads at any cost."""
     before = tg.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
+        if kind == "small":
+            patch.setattr(small, "LEAST", np.inf)
+        else:
+            patch.setattr(run, "plan_small", lambda *_: None)
         if kind is not None:
             patch.setattr(run, "_few_results", lambda *_: kind != "results")
             patch.setattr(run, "_many_images", lambda *_: kind == "images")
@@ -342,7 +355,7 @@ def guarded_memory(at_end):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "scratch", scratch)
         patch.setattr(threads, "_SHARED", 0)  # what is small would not lend any
-        for module in (run, inner, winograd, depthwise):
+        for module in (run, inner, winograd, depthwise, small):
             patch.setattr(module, "np", SimpleNamespace(**vars(np)))
             for name in ("empty", "zeros"):
                 patch.setattr(module.np, name, partial(guarded, at_end=at_end))

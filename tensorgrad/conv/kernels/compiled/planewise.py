@@ -7,7 +7,6 @@ Outside of the input, masks read zeros.
 
 from typing import Any
 
-from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -16,19 +15,7 @@ from tensorgrad.conv.kernels.compiled.tiles import INDEX, Emitter
 
 def _columns(e: Emitter, low: Any, width: Any, shifts: int) -> list[Any]:
     """Return for each shift which lanes, from ``-low`` on, are columns of the input."""
-    masks = []
-    for shift in range(shifts):
-        before = e.builder.sub(low, INDEX(shift))
-        inside = e.mask(e.builder.add(before, width))
-        masks.append(e.builder.and_(inside, e.builder.not_(e.mask(before))))
-    return masks
-
-
-def _row(e: Emitter, r: Any, height: Any, masks: list[Any]) -> list[Any]:
-    """Return the masks, or empty ones where r is no row of the input."""
-    inside = e.builder.icmp_unsigned("<", r, height)
-    nowhere = ir.Constant(masks[0].type, [0] * e.lanes)
-    return [e.builder.select(inside, mask, nowhere) for mask in masks]
+    return [e.inside(e.builder.sub(INDEX(shift), low), width) for shift in range(shifts)]
 
 
 def result_tile(side: int, rows: int, *, edge: bool) -> Any:
@@ -66,7 +53,7 @@ def result_tile(side: int, rows: int, *, edge: bool) -> Any:
                 for r in range(rows + side - 1):
                     mask = masks[j]
                     if edge:
-                        (mask,) = _row(e, builder.add(top, INDEX(r)), height, [mask])
+                        mask = e.if_below(builder.add(top, INDEX(r)), height, mask)
                     at = builder.add(builder.mul(x_row, INDEX(r)), INDEX(j))
                     vector = e.load_some(e.at(origin, at), mask)
                     for i in range(max(r - rows + 1, 0), min(r + 1, side)):
@@ -118,7 +105,7 @@ def kernel_tile(side: int, begin: int, end: int) -> Any:
 
             def column(v: Any, *sums: Any) -> list[Any]:
                 q = builder.mul(v, INDEX(e.lanes))
-                used = [e.mask(builder.sub(columns, q))]
+                used = e.mask(builder.sub(columns, q))
                 masks = _columns(e, builder.sub(low, q), width, end)[begin:]
                 left = builder.sub(q, low)
 
@@ -126,10 +113,10 @@ def kernel_tile(side: int, begin: int, end: int) -> Any:
                     # a row of x meets this row of g, and those that are kept, from before
                     kept, sums = list(state[: side - 1]), list(state[side - 1 :])
                     at = builder.add(builder.mul(r, g_row), q)
-                    new = e.load_some(e.at(g_origin, at), _row(e, r, rows, used)[0])
+                    new = e.load_some(e.at(g_origin, at), e.if_below(r, rows, used))
                     met = [new, *kept]
                     here = builder.sub(r, top)
-                    inside = _row(e, here, height, masks)
+                    inside = [e.if_below(here, height, mask) for mask in masks]
                     for n, j in enumerate(range(begin, end)):
                         at = builder.add(builder.mul(here, x_row), builder.add(left, INDEX(j)))
                         vector = e.load_some(e.at(x_origin, at), inside[n])

@@ -14,6 +14,7 @@ from tensorgrad.conv.kernels.compiled.finite import all_finite
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
+from tensorgrad.conv.kernels.compiled.small import Small, plan_small
 from tensorgrad.conv.kernels.compiled.tiles import lanes
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases, phases
@@ -30,6 +31,7 @@ class Plan(NamedTuple):
     x_shape: Shape  # (n, g, c, i0, i1, i2)
     w_shape: Shape  # (g, o, c, k0, k1, k2)
     y_shape: Shape  # (n, g o, *j)
+    small: Small | None = None  # where there are few entries; else
     depthwise: bool = False  # whether it is done plane by plane; else
     few: Inner | Across | None = None  # where there are few results
     exchanged: bool = False  # whether that convolves w with x, and its results are in reverse
@@ -41,6 +43,8 @@ class Plan(NamedTuple):
         if self.depthwise:
             return conv_depthwise(x, w, self.geometry, b)
         x, w, start = entry_by_entry(x, w, b)
+        if self.small is not None:
+            return self.small.apply(x, w, start)
         if self.few is not None:
             y = self._of_few(self.few, x.reshape(self.x_shape), w.reshape(self.w_shape))
             if y is None:  # zeros between lines may have met what no result meets
@@ -68,6 +72,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     whole = geometry
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
+    small = plan_small(x_shape, w_shape, y_shape, geometry, itemsize)
     of_planes = is_depthwise(x_shape, w_shape, geometry, itemsize)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
     fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
@@ -77,6 +82,8 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     n, o, c, kernel, out = x_shape[0], w_shape[0] // groups, w_shape[1], w_shape[2:], y_shape[2:]
     out = three(out, 1)
     empty = Plan(whole, (n, groups, c, *x_shape[2:]), (groups, o, c, *kernel), y_shape)
+    if small is not None:
+        return empty._replace(small=small)
     if of_planes:
         return empty._replace(depthwise=True)
     many = max(input_dilation) == 1 and prod(out) < prod(kernel)

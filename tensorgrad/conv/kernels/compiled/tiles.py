@@ -64,12 +64,26 @@ class Emitter:
 
     def mask(self, count: Any) -> Any:
         """Return which lanes come before a count."""
+        return self.builder.icmp_signed("<", self.order(range(self.lanes)), self._everywhere(count))
+
+    def inside(self, first: Any, end: Any) -> Any:
+        """Return which lanes, counted from a number on, have one from 0 to before an end."""
+        numbers = self.builder.add(self._everywhere(first), self.order(range(self.lanes)))
+        return self.builder.icmp_unsigned("<", numbers, self._everywhere(end))
+
+    def if_below(self, number: Any, end: Any, mask: Any) -> Any:
+        """Return the mask, or an empty one unless a number is from 0 to before an end."""
+        inside = self.builder.icmp_unsigned("<", number, end)
+        return self.builder.select(inside, mask, ir.Constant(mask.type, [0] * self.lanes))
+
+    def _everywhere(self, number: Any) -> Any:
+        """Return a short integer in all lanes."""
         short = ir.IntType(32)
-        kind, zero = ir.VectorType(short, self.lanes), ir.Constant(short, 0)
-        count = self.builder.trunc(count, short)
-        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), count, zero)
-        counts = self.shuffle(first, [0] * self.lanes)
-        return self.builder.icmp_signed("<", ir.Constant(kind, list(range(self.lanes))), counts)
+        undefined = ir.Constant(ir.VectorType(short, self.lanes), ir.Undefined)
+        first = self.builder.insert_element(
+            undefined, self.builder.trunc(number, short), ir.Constant(short, 0)
+        )
+        return self.shuffle(first, [0] * self.lanes)
 
     def load_some(self, address: Any, mask: Any) -> Any:
         """Load the lanes of a mask, and zeros for the others."""
