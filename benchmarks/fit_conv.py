@@ -19,7 +19,7 @@ from tensorgrad.conv import costs, threads
 from tensorgrad.conv.choose import ALGORITHMS
 from tensorgrad.conv.costs import Problem
 from tensorgrad.conv.geometry import Geometry
-from tensorgrad.conv.primitive import cropped_pads, transposed_pads
+from tensorgrad.conv.primitive import geometry_by_input, geometry_by_kernel
 
 PREFACE = """\
 # The costs of the algorithms
@@ -68,14 +68,11 @@ def draw_layer(rng: np.random.Generator) -> Problem:
 
 def gradients(layer: Problem) -> Iterator[Problem]:
     """Yield the convolutions that are its gradients, by the input and by the kernel."""
-    stride, padding, ones, dilation, groups = layer.geometry
     n, sides, kernel, out = layer.x_shape[0], layer.x_shape[2:], layer.w_shape[2:], layer.out
-    _, c, o = layer.channels
-    pads = transposed_pads(padding, sides, kernel, out, stride, ones, dilation)
-    geometry = Geometry(ones, pads, stride, dilation, groups)
+    groups, c, o = layer.channels
+    geometry = geometry_by_input(layer.geometry, sides, kernel, out)
     yield Problem((n, groups * o, *out), (groups * c, o, *kernel), geometry, layer.dtype)
-    pads = cropped_pads(padding, sides, kernel, out, stride, ones, dilation)
-    geometry = Geometry(dilation, pads, ones, stride, groups)
+    geometry = geometry_by_kernel(layer.geometry, sides, kernel, out)
     yield Problem((c, groups * n, *sides), (groups * o, n, *out), geometry, layer.dtype)
 
 

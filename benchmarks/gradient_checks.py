@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.report import row
+from tensorgrad.conv.geometry import Geometry
 from tensorgrad.engine.backward import backward
 from tensorgrad.engine.node import Leaf
 from tensorgrad.engine.primitive import REGISTRY, Case, Operation, Primitive
@@ -52,11 +53,8 @@ TYPICAL: dict[str, tuple[Sequence[Shape], dict[str, Any]]] = {
     "conv": (
         [(2, 3, 5, 5), (4, 3, 3, 3)],
         {
-            "stride": (1, 1),
-            "padding": ((1, 1), (1, 1)),
-            "input_dilation": (1, 1),
-            "dilation": (1, 1),
-            "groups": 1,
+            "geometry": Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), (1, 1), 1),
+            "algorithm": "auto",
         },
     ),
     "bias": ([(2, 3, 4, 4), (3,)], {}),

@@ -21,7 +21,7 @@ def draw_arguments(draw: Draw, n: int | None, *, transposed: bool) -> Case:
     groups, c = draw.choice([1, 2, 3][:most]), draw.integer(1, most - 1)
     o = draw.choice([c, 1, 2])  # a mistake in the order of channels is silent where they agree
     kernel = _each(draw, n, 1, most)
-    stride = draw.choice([1, 2, *(_each(draw, n, 1, most) for _ in range(3))])
+    stride = draw.choice([1, 2, *(_each(draw, n, 1, most) for _ in range(4))])
     dilation = draw.choice([1, 2, *(_each(draw, n, 1, most) for _ in range(2))])
     pairs = tuple(zip(_each(draw, n, 0, 1), _each(draw, n, 1, 2), strict=True))
     paddings = [0, 1, _each(draw, n, 0, 1), pairs, "same", "valid"]

@@ -8,7 +8,7 @@ import numpy as np
 from tensorgrad.conv import functional, primitive
 from tensorgrad.conv.choose import ALGORITHMS, choose
 from tensorgrad.conv.costs import Problem
-from tensorgrad.conv.geometry import Geometry, Padding
+from tensorgrad.conv.geometry import Padding
 from tensorgrad.conv.kernels.phases import divided
 from tensorgrad.conv.threads import get_num_threads
 from tensorgrad.ops.dispatch import operand
@@ -87,8 +87,7 @@ class _Shaped:
                 function(*(a.zeros() if isinstance(a, _Shaped) else a for a in args), **kwargs)
             )
         x, w = args
-        params = {name: kwargs[name] for name in Geometry._fields}
-        problem = Problem(x.shape, w.shape, Geometry(**params), np.result_type(x.dtype, w.dtype))
+        problem = Problem(x.shape, w.shape, kwargs["geometry"], np.result_type(x.dtype, w.dtype))
         self.notes.append(problem)
         return _Shaped((x.shape[0], w.shape[0], *problem.out), problem.dtype, self.notes)
 
@@ -172,9 +171,8 @@ def explain_conv(
     images, kernel = (_Shaped(a, forward.dtype, notes) for a in forward[:2])
     if forward.dtype.kind in "fc":
         g = _Shaped((images.shape[0], kernel.shape[0], *forward.out), forward.dtype, notes)
-        params = {**forward.geometry._asdict(), "algorithm": algorithm}
-        primitive.wrt_input(g, kernel, images.shape, **params)
-        primitive.wrt_kernel(g, images, kernel.shape, **params)
+        primitive.wrt_input(g, kernel, images.shape, forward.geometry, algorithm)
+        primitive.wrt_kernel(g, images, kernel.shape, forward.geometry, algorithm)
     names = ("y", "gradient by x", "gradient by w")
     return Explanation(
         row

@@ -8,6 +8,7 @@ import numpy as np
 from tensorgrad.conv.cases import draw_arguments
 from tensorgrad.conv.choose import require_algorithm
 from tensorgrad.conv.geometry import (
+    Geometry,
     Padding,
     Pads,
     pads_for,
@@ -49,8 +50,8 @@ def _convolve(
     plain = type(stride) is type(dilation) is int and type(padding) in (int, str)
     params = _known_parameters(*given) if plain and type(algorithm) is str else _parameters(*given)
     if padding_mode != "zeros":
-        x = extended(operation, x, params["padding"], padding_mode)
-        params = {**params, "padding": ((0, 0),) * n}
+        x = extended(operation, x, params["geometry"].padding, padding_mode)
+        params = {**params, "geometry": params["geometry"]._replace(padding=((0, 0),) * n)}
     return apply(operation, x, w, b, layout, params, single=single)
 
 
@@ -70,14 +71,8 @@ def _parameters(
     require_algorithm(operation, algorithm)
     pads = pads_for(operation, padding, sides, kernel, strides, dilations)
     require_fit(operation, sides, kernel, pads, dilations)
-    return {
-        "stride": strides,
-        "padding": pads,
-        "input_dilation": (1,) * len(sides),
-        "dilation": dilations,
-        "groups": groups,
-        "algorithm": algorithm,
-    }
+    geometry = Geometry(strides, pads, (1,) * len(sides), dilations, groups)
+    return {"geometry": geometry, "algorithm": algorithm}
 
 
 _known_parameters = lru_cache(maxsize=4096)(_parameters)

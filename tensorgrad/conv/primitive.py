@@ -13,12 +13,11 @@ held: so derivatives of every order and mode are members of the family.
 from functools import lru_cache
 from itertools import count
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from tensorgrad.conv.choose import convolve
-from tensorgrad.conv.geometry import Geometry, Pads, dilated, remainder
+from tensorgrad.conv.geometry import Geometry, dilated, remainder
 from tensorgrad.conv.kernels.sums import channel_sums
 from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.engine.declare import bilinear, general
@@ -26,46 +25,21 @@ from tensorgrad.engine.primitive import Case
 from tensorgrad.typing import Array, Draw, Shape
 
 
-def _conv(
-    x: Array,
-    w: Array,
-    /,
-    *,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
-    algorithm: str,
-) -> Array:
-    geometry = Geometry(stride, padding, input_dilation, dilation, groups)
+def _conv(x: Array, w: Array, /, *, geometry: Geometry, algorithm: str) -> Array:
     if type(x) is type(w) is np.ndarray:
         return convolve(x, w, geometry, algorithm=algorithm)
     duck = next((a for a in (x, w) if not isinstance(a, np.ndarray)), None)
     if duck is not None:  # it may have a way of its own
-        params = {**geometry._asdict(), "algorithm": algorithm}
+        params = {"geometry": geometry, "algorithm": algorithm}
         y = duck.__array_function__(_conv, (type(duck),), (x, w), params)
         return conv_by_taps(x, w, geometry) if y is NotImplemented else y
     return convolve(x, w, geometry, algorithm=algorithm)
 
 
-def _conv_bias(
-    x: Array,
-    w: Array,
-    b: Array,
-    /,
-    *,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
-    algorithm: str,
-) -> Array:
-    geometry = Geometry(stride, padding, input_dilation, dilation, groups)
+def _conv_bias(x: Array, w: Array, b: Array, /, *, geometry: Geometry, algorithm: str) -> Array:
     alike = type(x) is type(w) is type(b) is np.ndarray and x.dtype == w.dtype == b.dtype
     if not alike and not _is_narrow(b, x, w):
-        return _conv(x, w, algorithm=algorithm, **geometry._asdict()) + _column(b, x.ndim)
+        return _conv(x, w, geometry=geometry, algorithm=algorithm) + _column(b, x.ndim)
     return convolve(x, w, geometry, b, algorithm=algorithm)
 
 
@@ -104,115 +78,74 @@ _MIRROR = {n: (..., *(slice(None, None, -1),) * (n - 2)) for n in range(2, 33)}
 
 
 @lru_cache(maxsize=4096)
-def transposed_pads(
-    pads: Pads,
-    sides: Shape,
-    kernel: Shape,
-    out: Shape,
-    stride: Shape,
-    input_dilation: Shape,
-    dilation: Shape,
-) -> Pads:
-    """Return the padding of the output gradient: what the kernel reaches beyond the padding.
+def geometry_by_input(geometry: Geometry, sides: Shape, kernel: Shape, out: Shape) -> Geometry:
+    """Return where the kernel goes over the output gradient, which is dilated by the stride.
 
-    k' - 1 - low at the low side, k' - 1 - high at the high one, and there also the remainder of the
-    stride, which no window met and which gets no gradient.
+    The padding is what the kernel reaches beyond that of the input: k' - 1 - low at the low side,
+    k' - 1 - high at the high one, and there also the remainder of the stride, which no window met
+    and which gets no gradient.
     """
-    return tuple(
+    stride, padding, input_dilation, dilation, groups = geometry
+    pads = tuple(
         (dilated(k, d) - 1 - p[0], dilated(k, d) - 1 - p[1] + remainder(i, k, o, s, p, a, d))
-        for p, i, k, o, s, a, d in zip(
-            pads, sides, kernel, out, stride, input_dilation, dilation, strict=True
+        for i, k, o, s, p, a, d in zip(
+            sides, kernel, out, stride, padding, input_dilation, dilation, strict=True
         )
     )
+    return Geometry(input_dilation, pads, stride, dilation, groups)
 
 
 @lru_cache(maxsize=4096)
-def cropped_pads(
-    pads: Pads,
-    sides: Shape,
-    kernel: Shape,
-    out: Shape,
-    stride: Shape,
-    input_dilation: Shape,
-    dilation: Shape,
-) -> Pads:
-    """Return the padding without the remainder of the stride, which no window met."""
-    return tuple(
+def geometry_by_kernel(geometry: Geometry, sides: Shape, kernel: Shape, out: Shape) -> Geometry:
+    """Return where the output gradient, dilated by the stride, goes over the input.
+
+    The padding is without the remainder of the stride, which no window met.
+    """
+    stride, padding, input_dilation, dilation, groups = geometry
+    pads = tuple(
         (p[0], p[1] - remainder(i, k, o, s, p, a, d))
-        for p, i, k, o, s, a, d in zip(
-            pads, sides, kernel, out, stride, input_dilation, dilation, strict=True
+        for i, k, o, s, p, a, d in zip(
+            sides, kernel, out, stride, padding, input_dilation, dilation, strict=True
         )
     )
+    return Geometry(dilation, pads, input_dilation, stride, groups)
 
 
-def wrt_input(
-    g: Array,
-    w: Array,
-    x_shape: Shape,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
-    algorithm: str,
-) -> Array:
+def wrt_input(g: Array, w: Array, x_shape: Shape, geometry: Geometry, algorithm: str) -> Array:
     """Return the gradient by x: g dilated by the stride, padded, * the mirrored kernel."""
-    sides, kernel, out = x_shape[2:], w.shape[2:], g.shape[2:]
     return conv(
         g,
-        transposed_kernel(w, groups),
-        stride=input_dilation,
-        padding=transposed_pads(padding, sides, kernel, out, stride, input_dilation, dilation),
-        input_dilation=stride,
-        dilation=dilation,
-        groups=groups,
+        transposed_kernel(w, geometry.groups),
+        geometry=geometry_by_input(geometry, x_shape[2:], w.shape[2:], g.shape[2:]),
         algorithm=algorithm,
     )
 
 
-def wrt_kernel(
-    g: Array,
-    x: Array,
-    w_shape: Shape,
-    stride: Shape,
-    padding: Pads,
-    input_dilation: Shape,
-    dilation: Shape,
-    groups: int,
-    algorithm: str,
-) -> Array:
+def wrt_kernel(g: Array, x: Array, w_shape: Shape, geometry: Geometry, algorithm: str) -> Array:
     """Return the gradient by w: the input * the output gradient.
 
     Batch and channels change places, so that the sum goes over the images; so do stride and
     dilation. The remainder of the stride is cropped.
     """
     sides, kernel, out = x.shape[2:], w_shape[2:], g.shape[2:]
-    pads = cropped_pads(padding, sides, kernel, out, stride, input_dilation, dilation)
-    n, c, o = x.shape[0], w_shape[1], w_shape[0]
-    apart = groups
+    geometry = geometry_by_kernel(geometry, sides, kernel, out)
+    groups = geometry.groups
     if groups == 1:
-        images, gradients = _swapped(x), _swapped(g)
-    elif 0 < n * prod(w_shape) <= prod(x.shape):
-        # image by image, as groups of their own: nothing is laid out anew
+        w = conv(_swapped(x), _swapped(g), geometry=geometry, algorithm=algorithm)
+        return _swapped(w)  # (c, o, *k) -> (o, c, *k)
+    n, c, o = x.shape[0], w_shape[1], w_shape[0]
+    apart = 0 < n * prod(w_shape) <= prod(x.shape)
+    if apart:  # image by image, as groups of their own: nothing is laid out anew
         images = np.swapaxes(np.reshape(x, (n * groups, c, *sides)), 0, 1)
         gradients = np.reshape(g, (n * o, 1, *out))
-        apart = n * groups
+        geometry = geometry._replace(groups=n * groups)
     else:
         # (n, g c, *i) -> (c, g n, *i), (n, g o, *j) -> (g o, n, *j)
         images = np.moveaxis(np.reshape(x, (n, groups, c, *sides)), 2, 0)
         images = np.reshape(np.swapaxes(images, 1, 2), (c, groups * n, *sides))
         gradients = np.swapaxes(g, 0, 1)
-    w = conv(
-        images,
-        gradients,
-        stride=dilation,
-        padding=pads,
-        input_dilation=input_dilation,
-        dilation=stride,
-        groups=apart,
-        algorithm=algorithm,
-    )
-    if apart > groups:  # (c, n g o, *k) -> (c, g o, *k)
+    w = conv(images, gradients, geometry=geometry, algorithm=algorithm)
+    if apart:  # (c, n g o, *k) -> (c, g o, *k)
         w = np.sum(np.reshape(w, (c, n, o, *kernel)), 1)
     return _swapped(w)  # (c, g o, *k) -> (g o, c, *k)
 
@@ -239,11 +172,7 @@ def draw_conv(draw: Draw) -> Case:
     x = draw.array((draw.choice([1, 2, 1, 2, 0]), groups * c, *sides))
     w = draw.array((groups * o, c, *kernel))
     return (x, w), {
-        "stride": stride,
-        "padding": padding,
-        "input_dilation": input_dilation,
-        "dilation": dilation,
-        "groups": groups,
+        "geometry": Geometry(stride, padding, input_dilation, dilation, groups),
         "algorithm": draw.choice(["auto", "direct"]),
     }
 
@@ -253,8 +182,8 @@ def padded_side(draw: Draw, span: int, stride: int) -> int:
     return span + draw.integer(0, 2) * stride + draw.integer(0, stride - 1)
 
 
-def _reference(x: Array, w: Array, *, algorithm: str, **params: Any) -> Array:  # noqa: ARG001
-    return conv_by_taps(x, w, Geometry(**params))
+def _reference(x: Array, w: Array, *, geometry: Geometry, algorithm: str) -> Array:  # noqa: ARG001
+    return conv_by_taps(x, w, geometry)
 
 
 conv = bilinear(_conv, wrt_input, wrt_kernel, samples=draw_conv, reference=_reference)

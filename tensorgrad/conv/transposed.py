@@ -5,7 +5,14 @@ from typing import Any
 
 from tensorgrad.conv.cases import draw_arguments
 from tensorgrad.conv.choose import require_algorithm
-from tensorgrad.conv.geometry import Padding, dilated, per_axis, positive_integer, transposed_crops
+from tensorgrad.conv.geometry import (
+    Geometry,
+    Padding,
+    dilated,
+    per_axis,
+    positive_integer,
+    transposed_crops,
+)
 from tensorgrad.conv.layouts import apply, channels_first, spatial_axes
 from tensorgrad.conv.primitive import transposed_kernel
 from tensorgrad.engine.declare import composite
@@ -42,16 +49,11 @@ def _transpose(
     )
     # the input dilated by the stride, padded by what the kernel reaches, less what is cropped
     reaches = [dilated(k, d) - 1 for k, d in zip(kernel, dilations, strict=True)]
-    params = {
-        "stride": (1,) * n,
-        "padding": tuple(
-            (reach - low, reach - high) for reach, (low, high) in zip(reaches, crops, strict=True)
-        ),
-        "input_dilation": strides,
-        "dilation": dilations,
-        "groups": groups,
-        "algorithm": algorithm,
-    }
+    pads = tuple(
+        (reach - low, reach - high) for reach, (low, high) in zip(reaches, crops, strict=True)
+    )
+    geometry = Geometry((1,) * n, pads, strides, dilations, groups)
+    params = {"geometry": geometry, "algorithm": algorithm}
     return apply(operation, x, transposed_kernel(w, groups), b, layout, params, single=single)
 
 

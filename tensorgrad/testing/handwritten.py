@@ -7,11 +7,11 @@ no such operation, in one that is declared here and taken out of the registry ag
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.primitive import conv, transposed_kernel, transposed_pads
+from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.primitive import conv, geometry_by_input, geometry_by_kernel, transposed_kernel
 from tensorgrad.engine import backward, primitive
 from tensorgrad.engine.declare import bilinear, elementwise, general, linear
 from tensorgrad.engine.node import Node
@@ -150,8 +150,9 @@ _BOTH = "vjp jvp"
 def _exchanged(name: str) -> Plant:
     """Give the rule of conv by x a parameter with its axes in the wrong order."""
 
-    def formula(g: Array, w: Array, x_shape: Shape, **params: Any) -> Array:
-        return _by_x(g, w, x_shape, **{**params, name: params[name][::-1]})
+    def formula(g: Array, w: Array, x_shape: Shape, geometry: Geometry, algorithm: str) -> Array:
+        exchanged = geometry._replace(**{name: getattr(geometry, name)[::-1]})
+        return _by_x(g, w, x_shape, exchanged, algorithm)
 
     return rewritten(conv, formula)
 
@@ -185,7 +186,7 @@ HANDWRITTEN = (
         "(i + 2 p - d (k - 1) - 1) % s != 0",
         partial(
             edited,
-            transposed_pads,
+            geometry_by_input,
             "p[0], dilated(k, d) - 1 - p[1] + remainder(i, k, o, s, p, a, d))",
             "p[0] + remainder(i, k, o, s, p, a, d), dilated(k, d) - 1 - p[1])",
         ),
@@ -194,7 +195,12 @@ HANDWRITTEN = (
     Mutant(
         "conv by w: dilated by the dilation in place of the stride",
         "s != d",
-        partial(edited, _by_w, "dilation=stride", "dilation=dilation"),
+        partial(
+            edited,
+            geometry_by_kernel,
+            "pads, input_dilation, stride, groups)",
+            "pads, input_dilation, dilation, groups)",
+        ),
         conv,
     ),
     Mutant(
@@ -208,12 +214,14 @@ HANDWRITTEN = (
         "there is padding",
         rewritten(
             conv,
-            lambda g, w, x_shape, padding, **params: _by_x(
+            lambda g, w, x_shape, geometry, algorithm: _by_x(
                 g,
                 w,
                 x_shape,
-                padding=tuple((a + 1, b - 1) if a > 0 else (a, b) for a, b in padding),
-                **params,
+                geometry._replace(
+                    padding=tuple((a + 1, b - 1) if a > 0 else (a, b) for a, b in geometry.padding)
+                ),
+                algorithm,
             ),
         ),
         conv,
@@ -235,12 +243,12 @@ HANDWRITTEN = (
         "there are groups",
         rewritten(
             conv,
-            lambda g, w, x_shape, groups, **params: _by_x(
+            lambda g, w, x_shape, geometry, algorithm: _by_x(
                 g,
-                np.concatenate([w[: w.shape[0] // groups]] * groups),
+                np.concatenate([w[: w.shape[0] // geometry.groups]] * geometry.groups),
                 x_shape,
-                groups=groups,
-                **params,
+                geometry,
+                algorithm,
             ),
         ),
         conv,

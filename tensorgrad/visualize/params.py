@@ -12,8 +12,8 @@ from tensorgrad.visualize.node import param_text
 def shown_params(params: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of an operation as they are printed.
 
-    Windows, which pooling keeps as what each of their taps meets, are told by the numbers that
-    make them.
+    Of a named tuple its entries are. Windows, which pooling keeps as what each of their taps
+    meets, are told by the numbers that make them.
 
     >>> from tensorgrad.conv.pooling.windows import windows_over
     >>> windows = windows_over("pool", (9, 8), 3, 2, 1, 1, ceil_mode=False)
@@ -25,7 +25,11 @@ def shown_params(params: Mapping[str, Any]) -> dict[str, str]:
     dilation (1, 1)
     """
     shown: dict[str, str] = {}
-    for name, value in params.items():
+    told = (
+        value._asdict() if hasattr(value, "_asdict") else {name: value}
+        for name, value in params.items()
+    )
+    for name, value in (entry for entries in told for entry in entries.items()):
         is_windows = isinstance(value, tuple) and value and isinstance(value[0], Taps)
         shown |= _windows(value) if is_windows else {name: param_text(value)}
     return shown

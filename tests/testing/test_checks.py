@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import tensorgrad as tg
+from tensorgrad.conv.geometry import Geometry
 from tensorgrad.engine.declare import elementwise, general, linear
 from tensorgrad.engine.primitive import REGISTRY
 from tensorgrad.errors import UnsupportedError
@@ -479,11 +480,4 @@ def test_the_laws_of_one_kind_of_operation():
     assert check_vjp("conv", RNG.normal(size=(1, 1, 4)), RNG.normal(size=(2, 1, 3)), **CONV)
 
 
-CONV = {
-    "stride": (2,),
-    "padding": ((1, 0),),
-    "input_dilation": (1,),
-    "dilation": (1,),
-    "groups": 1,
-    "algorithm": "auto",
-}
+CONV = {"geometry": Geometry((2,), ((1, 0),), (1,), (1,), 1), "algorithm": "auto"}

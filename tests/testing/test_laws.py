@@ -68,10 +68,12 @@ PLANTED = {
     "numbers without axes": ("cos", doubled_where(lambda g, x: x.ndim == 0)),
     "sides of length 1": ("tanh", doubled_where(lambda g, x: 1 in x.shape)),
     "reduced axes that are kept": ("sum", doubled_for(lambda params: params["keepdims"])),
-    "strides above 2": ("conv", doubled_for(lambda params: max(params["stride"]) > 2)),
+    "strides above 2": ("conv", doubled_for(lambda params: max(params["geometry"].stride) > 2)),
     "groups with strides": (
         "conv",
-        doubled_for(lambda params: params["groups"] > 1 and max(params["stride"]) > 1),
+        doubled_for(
+            lambda params: params["geometry"].groups > 1 and max(params["geometry"].stride) > 1
+        ),
     ),
 }
 

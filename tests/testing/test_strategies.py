@@ -167,14 +167,10 @@ def boundaries(case, name):
     (x, w, *_), params = case
     batch, layout = x.shape[:1], params.get("layout", "NCHW")
     if name == "conv":
-        sides, kernel, pads, inner = (
-            x.shape[2:],
-            w.shape[2:],
-            params["padding"],
-            params["input_dilation"],
-        )
-        channels, stride, dilation = (x.shape[1], w.shape[0]), params["stride"], params["dilation"]
+        stride, pads, inner, dilation, groups = params["geometry"]
+        sides, kernel, channels = x.shape[2:], w.shape[2:], (x.shape[1], w.shape[0])
     else:
+        groups = params["groups"]
         batch = batch if x.ndim == 4 else (1,)
         last = layout == "NHWC"
         sides, kernel = (x.shape[-3:-1], w.shape[:2]) if last else (x.shape[-2:], w.shape[2:])
@@ -194,7 +190,7 @@ def boundaries(case, name):
         "h != w": len(set(sides)) > 1,
         "as many channels": channels[0] == channels[1],
         "as many channels, and some": channels[0] == channels[1] > 1,
-        "groups": params["groups"] > 1,
+        "groups": groups > 1,
         "as large as the padded input": any(
             dilated(k, d) == dilated(i, a) + sum(p) for i, k, s, p, a, d in axes
         ),
@@ -206,7 +202,7 @@ def boundaries(case, name):
 
 @pytest.mark.parametrize("name", ["conv", "conv2d"])
 def test_convolutions_are_at_boundaries(name):
-    found = drawn(tst.conv_cases(name), 400)
+    found = drawn(tst.conv_cases(name), 1000)  # of which many are alike
     counts = Counter()
     for case in found:
         counts.update(what for what, holds in boundaries(case, name).items() if holds)

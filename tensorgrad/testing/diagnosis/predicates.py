@@ -285,6 +285,8 @@ def describe(
 
 def _described(name: str, value: Any) -> dict[str, Any]:
     value = plain(value)
+    if hasattr(value, "_asdict"):  # of a named tuple, what it names
+        return describe((), value._asdict(), ())
     if isinstance(value, (tuple, list)) and _is_simple(value):
         return {name: _as_tuple(value)}
     if isinstance(value, (tuple, list, dict)):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.primitive import conv
 from tensorgrad.ops.contraction import LABELS, spell_out
 from tensorgrad.ops.dispatch import NoValue
@@ -388,21 +389,22 @@ def _einsum(*operands: Any, optimize: Any = False, **kwargs: Any) -> Any:
 
 
 @rule(conv.fun)
-def _conv(x: Any, w: Any, /, *, groups: int, **params: Any) -> Any:
+def _conv(x: Any, w: Any, /, *, geometry: Geometry, algorithm: str) -> Any:
     """Fold the batch into the images, or into the groups where each example has its kernel."""
     levels = levels_of([x, w])
     b = math.prod(sides(levels))
     if not isinstance(w, Batched):
         # (b, n, g c, *i) -> (b n, g c, *i)
         images = np.reshape(full(x, levels), (b * x.shape[0], *x.shape[1:]))
-        y = conv.fun(images, w, groups=groups, **params)
+        y = conv.fun(images, w, geometry=geometry, algorithm=algorithm)
         return Batched(np.reshape(y, (*sides(levels), x.shape[0], *y.shape[1:])), levels)
     n, c = x.shape[:2]
     # (b, n, g c, *i) -> (n, b g c, *i), (b, g o, c, *k) -> (b g o, c, *k)
     images = np.reshape(full(x, levels), (b, *x.shape))
     images = np.reshape(np.swapaxes(images, 0, 1), (n, b * c, *x.shape[2:]))
     kernels: Any = np.reshape(full(w, levels), (b * w.shape[0], *w.shape[1:]))
-    y = conv.fun(images, kernels, groups=b * groups, **params)
+    geometry = geometry._replace(groups=b * geometry.groups)
+    y = conv.fun(images, kernels, geometry=geometry, algorithm=algorithm)
     y = np.swapaxes(np.reshape(y, (n, b, w.shape[0], *y.shape[2:])), 0, 1)
     return Batched(np.reshape(y, (*sides(levels), *y.shape[1:])), levels)
 

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from tensorgrad.conv.functional import conv2d
-from tensorgrad.conv.geometry import Geometry, Pads, dilated, remainder
-from tensorgrad.conv.primitive import transposed_pads
+from tensorgrad.conv.geometry import Geometry, Pads, dilated
+from tensorgrad.conv.primitive import geometry_by_input, geometry_by_kernel
 from tensorgrad.transforms import vjp
 from tensorgrad.typing import Array, Shape
 
@@ -154,17 +154,10 @@ def scenes(
     y, pull_back = vjp(convolved, x, w)
     dx, dw = pull_back(g)
     ones = (1, 1)
-    by_x = transposed_pads(padding, x.shape, w.shape, y.shape, stride, ones, dilation)
-    by_w = tuple(
-        (p[0], p[1] - remainder(i, k, o, s, p, 1, d))
-        for i, k, o, s, p, d in zip(
-            x.shape, w.shape, y.shape, stride, padding, dilation, strict=True
-        )
-    )
     forward = Geometry(stride, padding, ones, dilation, 1)
     convolution = Scene("x", "w", "y", x, w, y, False, forward, axes)
-    spread = Geometry(ones, by_x, stride, dilation, 1)
-    exchanged = Geometry(dilation, by_w, ones, stride, 1)
+    spread = geometry_by_input(forward, x.shape, w.shape, y.shape)
+    exchanged = geometry_by_kernel(forward, x.shape, w.shape, y.shape)
     return (
         convolution,
         Scene("g", "w", "dx", g, w, dx, True, spread, axes, forward=convolution),
