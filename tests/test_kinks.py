@@ -210,6 +210,21 @@ KINKS = {
         [0.1],
         [0],
     ),
+    "weighted quantile of equal numbers, one of which has the weight": (
+        lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=[1.0, 5.0, 2.0]),
+        [[3.0, 3.0, 3.0]],
+        [[0, 1, 0]],
+    ),
+    "weighted quantile of equal numbers, one of which has no weight": (
+        lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=[1.0, 1.0, 0.0, 1.0]),
+        [[3.0, 3.0, 3.0, 9.0]],
+        [[0.5, 0.5, 0, 0]],
+    ),
+    "weighted quantile of infinities": (
+        lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=[1.0, 5.0, 2.0]),
+        [[-INF, INF, INF]],
+        [[0, 0.5, 0.5]],
+    ),
     "nanmax": (np.nanmax, [[NAN, 3.0, 3.0, 1.0]], [[0, 0.5, 0.5, 0]]),
     "nanmax of infinities": (np.nanmax, [[NAN, -INF, -INF]], [[0, 0.5, 0.5]]),
     "nanmin of infinities by rows": (

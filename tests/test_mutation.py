@@ -578,6 +578,14 @@ OPERATIONS = {
     "clip": lambda x, a: np.clip(x, 0.0, a),
     "concatenate": lambda x, a: np.concatenate([x, a]) ** 2,
     "hypot": np.hypot,
+    # these return constants beside what is recorded
+    "broadcast_arrays": lambda x, a: np.multiply(*np.broadcast_arrays(x, a)),
+    "atleast_1d": lambda x, a: np.multiply(*np.atleast_1d(x, a)),
+    "atleast_2d": lambda x, a: np.multiply(*np.atleast_2d(x, a)),
+    "atleast_3d": lambda x, a: np.multiply(*np.atleast_3d(x, a)),
+    "meshgrid": lambda x, a: np.multiply(*np.meshgrid(x, a)),
+    "meshgrid, sparse": lambda x, a: np.multiply(*np.meshgrid(x, a, sparse=True)),
+    "no differences": lambda x, a: x * np.diff(a, 0, prepend=x),
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tensorgrad.conv import costs, threads
 from tensorgrad.conv.costs import Problem
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels import Kernel
 from tensorgrad.conv.kernels.fft import conv_by_fft
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases
@@ -18,9 +19,6 @@ from tensorgrad.conv.kernels.taps import conv_by_taps
 from tensorgrad.conv.kernels.winograd import conv_by_winograd
 from tensorgrad.errors import UnsupportedError, explain
 from tensorgrad.typing import Array, Shape
-
-# (n, g c, *i) * (g o, c, *k) + (g o,), or None in place of the last, -> (n, g o, *j)
-Kernel = Callable[[Array, Array, Array | None], Array]
 
 
 class Algorithm(NamedTuple):
@@ -76,7 +74,7 @@ def _compiled(problem: Problem) -> Kernel:
     from tensorgrad.conv.kernels.compiled.run import plan
 
     x_shape, w_shape, geometry, dtype = problem
-    return plan(x_shape, w_shape, geometry, dtype.itemsize, threads.get_num_threads()).apply
+    return plan(x_shape, w_shape, geometry, dtype.itemsize, threads.get_num_threads())
 
 
 def _compiled_winograd(problem: Problem) -> Kernel:

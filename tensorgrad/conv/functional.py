@@ -1,10 +1,11 @@
 """The public convolutions: arguments checked, and put into the form of the primitive."""
 
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tensorgrad.conv import primitive
 from tensorgrad.conv.cases import draw_arguments
 from tensorgrad.conv.choose import require_algorithm
 from tensorgrad.conv.geometry import (
@@ -16,7 +17,14 @@ from tensorgrad.conv.geometry import (
     positive_integer,
     require_fit,
 )
-from tensorgrad.conv.layouts import apply, channels_first, spatial_axes
+from tensorgrad.conv.layouts import (
+    channels_first,
+    is_channels_last,
+    require_bias,
+    restored,
+    shapes_first,
+    spatial_axes,
+)
 from tensorgrad.engine.declare import composite
 from tensorgrad.errors import ShapeError, explain
 from tensorgrad.ops.dispatch import operand
@@ -24,6 +32,52 @@ from tensorgrad.typing import ArrayLike, Shape
 
 # what np.pad calls the ways to go on beyond the border
 _MODES = {"reflect": "reflect", "replicate": "edge", "edge": "edge", "circular": "wrap"}
+
+
+class _Call(NamedTuple):
+    """What the arguments of a convolution ask for."""
+
+    params: dict[str, Any]  # of the primitive
+    pads: Pads
+    single: bool  # whether x is without the batch
+    plain: bool  # whether the primitive takes the arrays as they are
+
+
+def _read(
+    operation: str,
+    n: int,
+    x_shape: Shape,
+    w_shape: Shape,
+    b_shape: Shape | None,
+    stride: int | Shape,
+    padding: Padding,
+    dilation: int | Shape,
+    groups: int,
+    layout: str,
+    padding_mode: str,
+    algorithm: str,
+) -> _Call:
+    """Return what the arguments ask for, if they fit together."""
+    groups = positive_integer(operation, "groups", groups)
+    single = len(x_shape) == n + 1
+    x_shape, w_shape = shapes_first(
+        operation, n, x_shape, w_shape, layout, groups, transposed=False
+    )
+    sides, kernel = x_shape[2:], w_shape[2:]
+    strides = per_axis(operation, "stride", stride, n)
+    dilations = per_axis(operation, "dilation", dilation, n)
+    require_algorithm(operation, algorithm)
+    pads = pads_for(operation, padding, sides, kernel, strides, dilations)
+    require_fit(operation, sides, kernel, pads, dilations)
+    if b_shape is not None:
+        require_bias(operation, b_shape, w_shape[0])
+    zeros = padding_mode == "zeros"
+    geometry = Geometry(strides, pads if zeros else ((0, 0),) * n, (1,) * n, dilations, groups)
+    plain = zeros and not single and not is_channels_last(layout)
+    return _Call({"geometry": geometry, "algorithm": algorithm}, pads, single, plain)
+
+
+_read_before = lru_cache(maxsize=4096)(_read)
 
 
 def _convolve(
@@ -42,40 +96,22 @@ def _convolve(
 ) -> Any:
     """Convolve along n axes."""
     x, w = operand(x), operand(w)
-    groups = positive_integer(operation, "groups", groups)
-    single = x.ndim == n + 1
-    x, w = channels_first(operation, n, x, w, layout, groups, transposed=False)
-    given = (operation, x.shape[2:], w.shape[2:], stride, padding, dilation, groups, algorithm)
-    # as nearly always; what else equals an integer, as True does, is to be refused
-    plain = type(stride) is type(dilation) is int and type(padding) in (int, str)
-    params = _known_parameters(*given) if plain and type(algorithm) is str else _parameters(*given)
-    if padding_mode != "zeros":
-        x = extended(operation, x, params["geometry"].padding, padding_mode)
-        params = {**params, "geometry": params["geometry"]._replace(padding=((0, 0),) * n)}
-    return apply(operation, x, w, b, layout, params, single=single)
+    b = None if b is None else operand(b)
+    shapes = x.shape, w.shape, None if b is None else b.shape
+    settings: Any = stride, padding, dilation, groups, layout, padding_mode, algorithm
+    # as nearly always; what else equals one of these, as True does, is to be refused
+    usual = _USUAL.issuperset(map(type, settings))
+    read = _read_before if usual else _read
+    params, pads, single, plain = read(operation, n, *shapes, *settings)
+    if not plain:
+        x, w = channels_first(x, w, layout, transposed=False)
+        if padding_mode != "zeros":
+            x = extended(operation, x, pads, padding_mode)
+    y = primitive.conv(x, w, **params) if b is None else primitive.conv_bias(x, w, b, **params)
+    return y if plain else restored(y, layout, single=single)
 
 
-def _parameters(
-    operation: str,
-    sides: Shape,
-    kernel: Shape,
-    stride: int | Shape,
-    padding: Padding,
-    dilation: int | Shape,
-    groups: int,
-    algorithm: str,
-) -> dict[str, Any]:
-    """Return the parameters of the primitive, an entry for each axis, if they are right."""
-    strides = per_axis(operation, "stride", stride, len(sides))
-    dilations = per_axis(operation, "dilation", dilation, len(sides))
-    require_algorithm(operation, algorithm)
-    pads = pads_for(operation, padding, sides, kernel, strides, dilations)
-    require_fit(operation, sides, kernel, pads, dilations)
-    geometry = Geometry(strides, pads, (1,) * len(sides), dilations, groups)
-    return {"geometry": geometry, "algorithm": algorithm}
-
-
-_known_parameters = lru_cache(maxsize=4096)(_parameters)
+_USUAL = frozenset({int, str})
 
 
 def extended(operation: str, x: Any, pads: Pads, mode: str) -> Any:

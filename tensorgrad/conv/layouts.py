@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv import primitive
 from tensorgrad.errors import ShapeError, explain
-from tensorgrad.ops.dispatch import operand
-from tensorgrad.typing import ArrayLike
+from tensorgrad.typing import Shape
 
 # by the number of spatial axes; of more, they have no letters
 _SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
@@ -47,13 +45,17 @@ def is_channels_last(layout: str) -> bool:
     return layout.endswith("C")
 
 
-def channels_first(
-    operation: str, n: int, x: Any, w: Any, layout: str, groups: int, *, transposed: bool
-) -> tuple[Any, Any]:
-    """Return x as (n, c, *i), with a batch axis, and w as (o, c, *k); transposed as (c, o, *k).
-
-    Raise unless their numbers of axes and of channels fit together.
-    """
+def shapes_first(
+    operation: str,
+    n: int,
+    x_shape: Shape,
+    w_shape: Shape,
+    layout: str,
+    groups: int,
+    *,
+    transposed: bool,
+) -> tuple[Shape, Shape]:
+    """Return the shapes of what `channels_first` returns, if axes and channels fit together."""
     if not isinstance(layout, str) or layout not in layouts(n):
         first, last = ("IO*", "*IO") if transposed else ("OI*", "*IO")
         raise ShapeError(
@@ -65,25 +67,24 @@ def channels_first(
                 layout=layout,
             )
         )
-    if x.ndim not in (n + 1, n + 2) or w.ndim != n + 2:
+    if len(x_shape) not in (n + 1, n + 2) or len(w_shape) != n + 2:
         raise ShapeError(
             explain(
                 operation,
                 f"x has {n + 2} axes, or {n + 1} without the batch, and w has {n + 2}.",
                 "Add the axes that are missing with np.expand_dims.",
-                x_shape=x.shape,
-                w_shape=w.shape,
+                x_shape=x_shape,
+                w_shape=w_shape,
                 layout=layout,
             )
         )
-    if x.ndim == n + 1:
-        x = np.expand_dims(x, 0)
+    if len(x_shape) == n + 1:
+        x_shape = (1, *x_shape)
     if is_channels_last(layout):
-        x = np.moveaxis(x, -1, 1)
-        # (*k, c, o): transposed or not, the input channels come first
-        w = np.transpose(w, (n, n + 1, *range(n)) if transposed else (n + 1, n, *range(n)))
-    needed = w.shape[0] if transposed else w.shape[1] * groups
-    if x.shape[1] != needed or w.shape[0] % groups:
+        x_shape = (x_shape[0], x_shape[-1], *x_shape[1:-1])
+        w_shape = tuple(w_shape[axis] for axis in _kernel_axes(n, transposed=transposed))
+    needed = w_shape[0] if transposed else w_shape[1] * groups
+    if x_shape[1] != needed or w_shape[0] % groups:
         one, other = ("input", "output") if transposed else ("output", "input")
         raise ShapeError(
             explain(
@@ -91,42 +92,48 @@ def channels_first(
                 f"w is for ({one} channels, {other} channels of one group); the former divide by "
                 "groups.",
                 "Check groups, and that x and w follow the layout.",
-                input_channels=x.shape[1],
+                input_channels=x_shape[1],
                 needed=needed,
-                channels_of_w=w.shape[:2],
+                channels_of_w=w_shape[:2],
                 groups=groups,
                 layout=layout,
             )
         )
+    return x_shape, w_shape
+
+
+def _kernel_axes(n: int, *, transposed: bool) -> Shape:
+    """Return the axes of a kernel with channels last, the channels first."""
+    # (*k, c, o): transposed or not, the input channels come first
+    return (n, n + 1, *range(n)) if transposed else (n + 1, n, *range(n))
+
+
+def channels_first(x: Any, w: Any, layout: str, *, transposed: bool) -> tuple[Any, Any]:
+    """Return x as (n, c, *i), with a batch axis, and w as (o, c, *k); transposed as (c, o, *k)."""
+    if x.ndim < w.ndim:
+        x = np.expand_dims(x, 0)
+    if is_channels_last(layout):
+        x = np.moveaxis(x, -1, 1)
+        w = np.transpose(w, _kernel_axes(w.ndim - 2, transposed=transposed))
     return x, w
 
 
-def apply(
-    operation: str,
-    x: Any,
-    w: Any,
-    b: ArrayLike | None,
-    layout: str,
-    params: dict[str, Any],
-    *,
-    single: bool,
-) -> Any:
-    """Convolve with the primitive, and put the result into the layout; single without the batch."""
-    if b is None:
-        y = primitive.conv(x, w, **params)
-    else:
-        b = operand(b)
-        if b.shape != w.shape[:1]:
-            raise ShapeError(
-                explain(
-                    operation,
-                    "b has one entry for each output channel.",
-                    "Pass b=None for no bias.",
-                    b_shape=b.shape,
-                    output_channels=w.shape[0],
-                )
-            )
-        y = primitive.conv_bias(x, w, b, **params)
+def restored(y: Any, layout: str, *, single: bool) -> Any:
+    """Return a result (n, o, *j) in the layout; single without the batch."""
     if is_channels_last(layout):
         y = np.moveaxis(y, 1, -1)
     return np.squeeze(y, 0) if single else y
+
+
+def require_bias(operation: str, b_shape: Shape, channels: int) -> None:
+    """Raise unless a bias of this shape is for so many output channels."""
+    if b_shape != (channels,):
+        raise ShapeError(
+            explain(
+                operation,
+                "b has one entry for each output channel.",
+                "Pass b=None for no bias.",
+                b_shape=b_shape,
+                output_channels=channels,
+            )
+        )

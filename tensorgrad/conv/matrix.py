@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorgrad.conv.functional import extended
 from tensorgrad.conv.geometry import Padding, pads_for, per_axis, positive_integer, require_fit
-from tensorgrad.conv.layouts import channels_first, is_channels_last, spatial_axes
+from tensorgrad.conv.layouts import channels_first, is_channels_last, shapes_first, spatial_axes
 from tensorgrad.conv.patches import im2col_
 from tensorgrad.engine.tensor import Tensor
 from tensorgrad.errors import ShapeError, UnsupportedError, explain
@@ -102,7 +102,8 @@ def conv_matrix(
     dilations = per_axis(operation, "dilation", dilation, n)
     # the image holds the numbers of its entries, from 1: 0 is for what the padding puts there
     numbers = np.arange(1, prod(shape) + 1).reshape(shape)
-    numbers, w = channels_first(operation, n, numbers, w, layout, groups, transposed=False)
+    shapes_first(operation, n, numbers.shape, w.shape, layout, groups, transposed=False)
+    numbers, w = channels_first(numbers, w, layout, transposed=False)
     kernel = w.shape[2:]
     pads = pads_for(operation, padding, numbers.shape[2:], kernel, strides, dilations)
     require_fit(operation, numbers.shape[2:], kernel, pads, dilations)

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from tensorgrad.conv import primitive
 from tensorgrad.conv.cases import draw_arguments
 from tensorgrad.conv.choose import require_algorithm
 from tensorgrad.conv.geometry import (
@@ -13,7 +14,13 @@ from tensorgrad.conv.geometry import (
     positive_integer,
     transposed_crops,
 )
-from tensorgrad.conv.layouts import apply, channels_first, spatial_axes
+from tensorgrad.conv.layouts import (
+    channels_first,
+    require_bias,
+    restored,
+    shapes_first,
+    spatial_axes,
+)
 from tensorgrad.conv.primitive import transposed_kernel
 from tensorgrad.engine.declare import composite
 from tensorgrad.ops.dispatch import operand
@@ -42,7 +49,8 @@ def _transpose(
     dilations = per_axis(operation, "dilation", dilation, n)
     require_algorithm(operation, algorithm)
     single = x.ndim == n + 1
-    x, w = channels_first(operation, n, x, w, layout, groups, transposed=True)
+    shapes_first(operation, n, x.shape, w.shape, layout, groups, transposed=True)
+    x, w = channels_first(x, w, layout, transposed=True)
     sides, kernel = x.shape[2:], w.shape[2:]
     crops = transposed_crops(
         operation, padding, sides, kernel, strides, dilations, output_padding, output_size
@@ -54,7 +62,14 @@ def _transpose(
     )
     geometry = Geometry((1,) * n, pads, strides, dilations, groups)
     params = {"geometry": geometry, "algorithm": algorithm}
-    return apply(operation, x, transposed_kernel(w, groups), b, layout, params, single=single)
+    w = transposed_kernel(w, groups)
+    if b is None:
+        y = primitive.conv(x, w, **params)
+    else:
+        b = operand(b)
+        require_bias(operation, b.shape, w.shape[0])
+        y = primitive.conv_bias(x, w, b, **params)
+    return restored(y, layout, single=single)
 
 
 def _by_taps(*args: Any, **params: Any) -> Any:

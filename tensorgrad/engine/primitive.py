@@ -134,14 +134,17 @@ def _unwrap(arg: Any) -> Any:
     return arg
 
 
-def as_tensors(ans: Any) -> Any:
-    """Return a result, or a list or tuple of such, with Tensors for arrays and NumPy's numbers."""
+def as_tensors(ans: Any, *, copy: bool = False) -> Any:
+    """Return a result, or a list or tuple of such, with Tensors for arrays and NumPy's numbers.
+
+    Arrays are copied where they may be an argument, or a part of one, that somebody writes to.
+    """
     if type(ans) is Tensor:
         return ans
     if isinstance(ans, np.generic) or hasattr(ans, "__array_function__"):
-        return Tensor(ans)
+        return Tensor(_copied(ans) if copy else ans)
     if type(ans) in (list, tuple):
-        return type(ans)(as_tensors(item) for item in ans)
+        return type(ans)(as_tensors(item, copy=copy) for item in ans)
     return ans
 
 
@@ -345,14 +348,19 @@ class Primitive(Operation):
 
         Without any Tensor among the arguments the result is a plain array, as NumPy's would be.
         """
+        if Tensor in map(type, params.values()):
+            _refuse_tensors(self.name, params)
+        if Tensor not in map(type, args):
+            try:
+                return self.fun(*args, **params)
+            except _REFUSALS as error:
+                return _retry(self, args, params, error)
         values = []
         parents = []
         recorded = raw = 0  # bit sets over the arguments
         bit = 1
-        tensors = False
         for arg in args:
             if type(arg) is Tensor:
-                tensors = True
                 node = arg._node
                 values.append(arg._value)
                 parents.append(node)
@@ -364,14 +372,12 @@ class Primitive(Operation):
                 if type(arg) is not float:
                     raw |= bit
             bit += bit
-        if Tensor in map(type, params.values()):
-            _refuse_tensors(self.name, params)
         try:
             ans = self.fun(*values, **params)
         except _REFUSALS as error:
             ans = _retry(self, values, params, error)
         if not recorded or not is_recording():
-            return self._constant(ans) if tensors else ans
+            return self._constant(ans)
         plan = self._plans.get(recorded)
         keeps, save = plan if plan is not None else self._plan(recorded)
         if raw & keeps:  # somebody else may write to these later

@@ -178,6 +178,7 @@ def _has_nan(x: Any) -> bool:
     if type(x) is np.ndarray and x.dtype.kind == "f":
         if x.size > MANY:
             return bool(np.isnan(np.min(x)))
+        x = x.ravel("K")  # in memory order, as a transposed one would be copied
         most = x.item(x.argmax()) if x.size else 0.0  # to argmax, a NaN is more than all others
         return bool(most != most)  # noqa: PLR0124  # nothing else differs from itself
     value = revealed(value_of(x))

@@ -97,7 +97,7 @@ def array_function(_: Tensor, function: Any, _types: Any, args: Any, kwargs: Any
     operation = NUMPY.get(function)
     if operation is not None and kwargs.get("out") is None:
         # a result that depends on no tensor, as polyint(x, m=0, k=k), may be a plain array
-        return as_tensors(operation(*args, **kwargs))
+        return as_tensors(operation(*args, **kwargs), copy=True)
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if operation is None:
         raise UnsupportedError(

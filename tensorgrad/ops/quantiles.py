@@ -127,9 +127,38 @@ def _weighted_of_rows(rows: Any, weights: Any, q: Any) -> Any:
             explain("np.quantile", "The sum of weights is a number that is not zero.", "")
         )
     share = share.astype(q.dtype) if q.dtype.kind == "f" else share
-    share = np.where(share == 0, -1, share)  # what has no weight is no quantile, even for q = 0
-    place = np.sum(share < np.expand_dims(q, -1), axis=-1)
-    return _entry(np.sort(rows, axis=-1), place, rows.shape[-1])
+    reached = np.where(share == 0, -1, share)  # without weight it is no quantile, even for q = 0
+    place = np.sum(reached < np.expand_dims(q, -1), axis=-1)
+    ranked = np.sort(rows, axis=-1)
+    y = _entry(ranked, place, rows.shape[-1])
+    picked = np.expand_dims(constant_value(y), -1)
+    tied = (values == picked) & np.isfinite(picked)
+    if not (np.sum(tied, axis=-1) > 1).any() or values.dtype.kind != "f":
+        return y
+    parts = np.zeros(tied.shape, values.dtype)
+    shares = np.broadcast_to(q, tied.shape[:-1])
+    for cell in np.ndindex(shares.shape):
+        row = cell[tied.ndim - values.ndim :]
+        weight = weights[row] / np.sum(weights[row])
+        rest = shares[cell] - np.sum(weight, where=values[row] < picked[cell])
+        parts[cell][tied[cell]] = _parts_of_tied(weight[tied[cell]], rest)
+    start = np.where(np.isfinite(picked), picked, 0)
+    moves = np.where(tied, rows, start) - start  # all zero
+    return constant_value(y) + np.sum(moves * parts, axis=-1)
+
+
+def _parts_of_tied(weights: Array, q: Any) -> Array:
+    """Return in which part of their orders each of some equal entries is the quantile.
+
+    These are the orders that begin with one after the other of them. An entry may be the quantile
+    in all of them, by its weight: then the quantile moves with this one alone.
+    """
+    (some,) = np.nonzero(weights)
+    n = len(some)
+    share = np.cumsum([0, *weights[some], *weights[some]])
+    found = np.searchsorted(share[1:], share[:n] + q, side="left" if q > 0 else "right")
+    found = some[np.minimum(found, np.arange(n) + n - 1) % n]
+    return np.bincount(found, minlength=len(weights)) / n
 
 
 # ---- what the functions have in common ----------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tensorgrad.conv.geometry import Geometry, dilated
+from tensorgrad.conv.kernels import Kernel
 from tensorgrad.conv.kernels.compiled import awake
 from tensorgrad.conv.kernels.compiled.across import Across, plan_across
 from tensorgrad.conv.kernels.compiled.depthwise import conv_depthwise, is_depthwise
@@ -14,7 +15,7 @@ from tensorgrad.conv.kernels.compiled.finite import all_finite
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
-from tensorgrad.conv.kernels.compiled.small import Small, plan_small
+from tensorgrad.conv.kernels.compiled.small import plan_small
 from tensorgrad.conv.kernels.compiled.tiles import lanes
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases, phases
@@ -31,8 +32,6 @@ class Plan(NamedTuple):
     x_shape: Shape  # (n, g, c, i0, i1, i2)
     w_shape: Shape  # (g, o, c, k0, k1, k2)
     y_shape: Shape  # (n, g o, *j)
-    small: Small | None = None  # where there are few entries; else
-    depthwise: bool = False  # whether it is done plane by plane; else
     few: Inner | Across | None = None  # where there are few results
     exchanged: bool = False  # whether that convolves w with x, and its results are in reverse
     outer: Outer | None = None  # where there are many results, and not all meet only zeros
@@ -40,11 +39,7 @@ class Plan(NamedTuple):
 
     def apply(self, x: Array, w: Array, b: Array | None) -> Array:
         """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j)."""
-        if self.depthwise:
-            return conv_depthwise(x, w, self.geometry, b)
         x, w, start = entry_by_entry(x, w, b)
-        if self.small is not None:
-            return self.small.apply(x, w, start)
         if self.few is not None:
             y = self._of_few(self.few, x.reshape(self.x_shape), w.reshape(self.w_shape))
             if y is None:  # zeros between lines may have met what no result meets
@@ -68,12 +63,15 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> Plan:
+def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> Kernel:
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     whole = geometry
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
     small = plan_small(x_shape, w_shape, y_shape, geometry, itemsize)
-    of_planes = is_depthwise(x_shape, w_shape, geometry, itemsize)
+    if small is not None:
+        return small.apply
+    if is_depthwise(x_shape, w_shape, geometry, itemsize):
+        return lambda x, w, b: conv_depthwise(x, w, whole, b)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))
     fillings: tuple[Any, ...] = (1, (0, 0), 1, 1)
     stride, padding, input_dilation, dilation = map(three, geometry[:4], fillings)
@@ -82,10 +80,6 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     n, o, c, kernel, out = x_shape[0], w_shape[0] // groups, w_shape[1], w_shape[2:], y_shape[2:]
     out = three(out, 1)
     empty = Plan(whole, (n, groups, c, *x_shape[2:]), (groups, o, c, *kernel), y_shape)
-    if small is not None:
-        return empty._replace(small=small)
-    if of_planes:
-        return empty._replace(depthwise=True)
     many = max(input_dilation) == 1 and prod(out) < prod(kernel)
     many &= _many_images(x_shape, w_shape, geometry, itemsize)
     if many or _few_results(kernel, out, itemsize):
@@ -107,7 +101,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
             of = plan_across if _many_images(x_shape, w_shape, geometry, itemsize) else plan_inner
             work = prod(x_shape[:1] + out + w_shape)
             few = of(x_shape, w_shape, geometry, itemsize, worth(work, number))
-            return empty._replace(few=few, exchanged=exchanged)
+            return empty._replace(few=few, exchanged=exchanged).apply
     lows = [low for low, _ in padding]
     axes = zip(x_shape[2:], kernel, out, stride, lows, input_dilation, dilation, strict=True)
     every = [list(phases(*axis)) for axis in axes]
@@ -117,7 +111,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     outer = None
     if made:
         outer = plan_outer(x_shape, w_shape, (*y_shape[:2], *out), every, groups, itemsize)
-    return empty._replace(outer=outer, complete=made == prod(out))
+    return empty._replace(outer=outer, complete=made == prod(out)).apply
 
 
 def _few_results(kernel: Shape, out: Shape, itemsize: int) -> bool:
@@ -138,4 +132,4 @@ def _many_images(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: i
 def conv_compiled(x: Array, w: Array, geometry: Geometry, b: Array | None) -> Array:
     """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j), of at most three axes."""
     dtype = np.result_type(x, w)
-    return plan(x.shape, w.shape, geometry, dtype.itemsize, get_num_threads()).apply(x, w, b)
+    return plan(x.shape, w.shape, geometry, dtype.itemsize, get_num_threads())(x, w, b)

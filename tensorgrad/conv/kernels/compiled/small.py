@@ -12,6 +12,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
 from tensorgrad.conv.kernels.compiled.tiles import (
     INDEX,
     MANY_REGISTERS,
@@ -305,8 +306,9 @@ class Small(NamedTuple):
     table: Array  # integers, as `convolve` reads them
     places: Array  # (taps, 2): of few results, where in x each begins to read
 
-    def apply(self, x: Array, w: Array, b: Array) -> Array:
-        """Return x * w + b, of rows of entries side by side."""
+    def apply(self, x: Array, w: Array, b: Array | None) -> Array:
+        """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j)."""
+        x, w, b = entry_by_entry(x, w, b)
         if self.few and w.strides[-1] != w.itemsize:
             w = np.ascontiguousarray(w)
         y = np.empty(self.y_shape, x.dtype)
