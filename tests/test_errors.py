@@ -55,6 +55,11 @@ CASES = {
         r"^multiply: x.shape=\(3,\), y=\[1, 2\].*reshape one",
     ),
     "matmul": (lambda: m @ m, ShapeError, r"^matmul: .*\(2, 3\), .*\(2, 3\).*must agree.*reshape"),
+    "polyfit of one position": (
+        lambda: np.polyfit(leaf(np.ones(5)), np.arange(5.0), 1, cov=True),
+        np.linalg.LinAlgError,
+        r"^np.polyfit: rank=1, deg=1.*residual.*distinct positions",
+    ),
     "concatenate": (
         lambda: np.concatenate([x, m]),
         ShapeError,

@@ -261,6 +261,10 @@ def _picker(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...
     return lambda _values: ()
 
 
+def _shape(value: Any) -> Any:
+    return value.shape if type(value) is np.ndarray else np.shape(value)
+
+
 class Every:
     """The one rule that serves every argument of a variadic operation, by number."""
 
@@ -419,36 +423,30 @@ class Primitive(Operation):
             keeps = -1 if self.arrays[0] in needs else 0
         else:
             keeps = sum(1 << i for i, name in enumerate(self.arrays) if name in needs)
-        if self.variadic or any(name.endswith("_shape") for name in needs):
-            plan = keeps, self._saver(needs)
-        else:
-            sources = {"ans": 1, **{name: 2 + i for i, name in enumerate(self.arrays)}}
-            plan = keeps, _picker([sources[name] if name in needs else 0 for name in self.layout])
-        self._plans[recorded] = plan
+        plan = self._plans[recorded] = keeps, self._saver(needs)
         return plan
 
     def _saver(self, needs: set[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-        def source(name: str) -> Callable[[tuple[Any, ...]], Any]:
-            if name not in needs:
-                return lambda _values: None
-            if name == "ans":
-                return lambda values: values[1]
-            array = name.removesuffix("_shape")
-            if self.variadic:
-                return (
-                    (lambda values: values[2:])
-                    if array == name
-                    else lambda values: tuple(map(np.shape, values[2:]))
-                )
-            place = 2 + self.arrays.index(array)
-            return (
-                (lambda values: values[place])
-                if array == name
-                else lambda values: np.shape(values[place])
-            )
-
-        sources = [source(name) for name in self.layout]
-        return lambda values: tuple([get(values) for get in sources])
+        if self.variadic:
+            sources: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+                "ans": lambda values: values[1],
+                self.arrays[0]: lambda values: values[2:],
+                f"{self.arrays[0]}_shape": lambda values: tuple(map(np.shape, values[2:])),
+            }
+            picks = [sources[name] if name in needs else lambda _: None for name in self.layout]
+            return lambda values: tuple([pick(values) for pick in picks])
+        places = {"ans": 1, **{name: 2 + i for i, name in enumerate(self.arrays)}}
+        wanted = [
+            (places[name.removesuffix("_shape")], name.endswith("_shape"))
+            if name in needs
+            else (0, False)
+            for name in self.layout
+        ]
+        if not any(of_shape for _, of_shape in wanted):
+            return _picker([place for place, _ in wanted])
+        return lambda values: tuple(
+            [_shape(values[place]) if of_shape else values[place] for place, of_shape in wanted]
+        )
 
     def branch(self, node: Node) -> Array | None:
         """Return which formula held for each entry when a node was recorded; None for the only."""

@@ -287,23 +287,32 @@ def polyfit(
     c = np.transpose(np.transpose(c) / scale)
     if full:
         return c, residuals, rank, values, Tensor(rcond) if isinstance(rcond, np.generic) else rcond
+    scaled = cov and cov != "unscaled"
+    if scaled and len(x) <= order:
+        raise ShapeError(
+            explain(
+                "np.polyfit",
+                "The covariance is scaled by what more points there are than coefficients.",
+                'Pass more points, or cov="unscaled".',
+                points=len(x),
+                deg=deg,
+            )
+        )
+    if scaled and rank < order:
+        raise np.linalg.LinAlgError(
+            explain(
+                "np.polyfit",
+                "The covariance is scaled by a residual, and positions that determine fewer "
+                "coefficients leave none.",
+                "Pass more distinct positions, or a lower degree.",
+                rank=int(rank),
+                deg=deg,
+            )
+        )
     if rank != order:
         warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=3)
     if not cov:
         return c
     base = np.linalg.inv(np.matmul(np.transpose(rows), rows)) / np.outer(scale, scale)
-    if cov != "unscaled":
-        if len(x) <= order:
-            raise ShapeError(
-                explain(
-                    "np.polyfit",
-                    "The covariance is scaled by what more points there are than coefficients.",
-                    'Pass more points, or cov="unscaled".',
-                    points=len(x),
-                    deg=deg,
-                )
-            )
-        factor: Any = residuals / (len(x) - order)
-    else:
-        factor = 1
+    factor: Any = residuals / (len(x) - order) if scaled else 1
     return c, base * factor if y.ndim == 1 else np.expand_dims(base, 2) * factor

@@ -298,26 +298,26 @@ def convolve(x, w, b, y, table, places):
 class Small(NamedTuple):
     """A convolution of up to two axes, planned: what `convolve` needs but for the arrays."""
 
+    shape: Shape  # of the result
     x_shape: Shape  # (n, g c, i0, i1)
     w_shape: Shape  # (g o, c, k0, k1)
-    out: Shape  # (n, g o, j0, j1)
-    y_shape: Shape
+    y_shape: Shape  # (n, g o, j0, j1)
     few: bool  # whether vectors are of positions of the kernel, not of results
     table: Array  # integers, as `convolve` reads them
     places: Array  # (taps, 2): of few results, where in x each begins to read
 
     def apply(self, x: Array, w: Array, b: Array | None) -> Array:
         """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j)."""
-        x, w, b = entry_by_entry(x, w, b)
+        x, w, start = entry_by_entry(x, w, b)
         if self.few and w.strides[-1] != w.itemsize:
             w = np.ascontiguousarray(w)
         y = np.empty(self.y_shape, x.dtype)
-        if y.ndim == 4:
-            convolve(x, w, b, y, self.table, self.places)
-        else:
-            x, w, of_two = x.reshape(self.x_shape), w.reshape(self.w_shape), y.reshape(self.out)
-            convolve(x, w, b, of_two, self.table, self.places)
-        return y
+        if x.ndim == 4:
+            convolve(x, w, start, y, self.table, self.places)
+            return y
+        x, w = x.reshape(self.x_shape), w.reshape(self.w_shape)
+        convolve(x, w, start, y, self.table, self.places)
+        return y.reshape(self.shape)
 
 
 def plan_small(
@@ -329,16 +329,13 @@ def plan_small(
         return None
     x, w, y = ((*s[:2], *(1,) * missing, *s[2:]) for s in (x_shape, w_shape, y_shape))
     stride, dilation = ((1,) * missing + of for of in (geometry.stride, geometry.dilation))
-    top, low = (0,) * missing + tuple(before for before, _ in geometry.padding)
-    taps = list(np.ndindex(*y[2:]))
-    taps += [taps[-1]] * (-len(taps) % TAPS)
-    n = lanes(itemsize)
+    n, taps = lanes(itemsize), -(-prod(y[2:]) // TAPS) * TAPS
     # vectors of sums, the products that each sums up, and whether these are of few results
     ways = []
     if stride[1] == 1:
         ways.append((prod(y[:3]) * -(-y[3] // n), prod(w[1:]), False))
     if dilation[1] == 1:
-        ways.append((prod(y[:2]) * len(taps), prod(w[1:3]) * -(-w[3] // n), True))
+        ways.append((prod(y[:2]) * taps, prod(w[1:3]) * -(-w[3] // n), True))
     if not ways:
         return None
     vectors, products, few = min(ways, key=lambda way: way[0] * way[1])
@@ -348,6 +345,8 @@ def plan_small(
         return None
     of_tile = w[0] // geometry.groups
     of_tile = -(-of_tile // -(-of_tile // FILTERS))  # evenly
-    places = [(stride[0] * i - top, stride[1] * j - low) for i, j in taps]
+    top, low = (0,) * missing + tuple(before for before, _ in geometry.padding)
+    places = [(stride[0] * i - top, stride[1] * j - low) for i, j in np.ndindex(*y[2:])]
+    places += [places[-1]] * (taps - len(places))
     table = (few, of_tile, n, stride[0], *dilation, top, low)
-    return Small(x, w, y, y_shape, few, np.array(table), np.array(places))
+    return Small(y_shape, x, w, y, few, np.array(table), np.array(places))
