@@ -4,6 +4,7 @@ A tile of results, or of sums for a large kernel, stays in registers. Outside of
 read zeros.
 """
 
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
@@ -261,13 +262,13 @@ def _sums(filters, args):
 
 
 @kernel("x", "w", "b")
-def convolve(x, w, b, y, table, places):
+def convolve(x, w, b, y, table):
     """Convolve x (n, g c, h, w) and w (g o, c, k, l), and b (g o,), into y (n, g o, i, j).
 
-    For few results ``places`` are where in x each begins to read.
+    The table ends with where in x each result begins to read, if these are few.
     """
     few, of_tile, lanes, stride = table[0], table[1], table[2], table[3]
-    of_row, of_column, top, low = table[4], table[5], table[6], table[7]
+    of_row, of_column, top, low, places = table[4], table[5], table[6], table[7], table[8:]
     item = x.itemsize
     of_image, of_channel, of_filter = (
         x.strides[0] // item, x.strides[1] // item, w.strides[0] // item,
@@ -304,7 +305,6 @@ class Small(NamedTuple):
     y_shape: Shape  # (n, g o, j0, j1)
     few: bool  # whether vectors are of positions of the kernel, not of results
     table: Array  # integers, as `convolve` reads them
-    places: Array  # (taps, 2): of few results, where in x each begins to read
 
     def apply(self, x: Array, w: Array, b: Array | None) -> Array:
         """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j)."""
@@ -313,10 +313,10 @@ class Small(NamedTuple):
             w = np.ascontiguousarray(w)
         y = np.empty(self.y_shape, x.dtype)
         if x.ndim == 4:
-            convolve(x, w, start, y, self.table, self.places)
+            convolve(x, w, start, y, self.table)
             return y
         x, w = x.reshape(self.x_shape), w.reshape(self.w_shape)
-        convolve(x, w, start, y, self.table, self.places)
+        convolve(x, w, start, y, self.table)
         return y.reshape(self.shape)
 
 
@@ -349,4 +349,4 @@ def plan_small(
     places = [(stride[0] * i - top, stride[1] * j - low) for i, j in np.ndindex(*y[2:])]
     places += [places[-1]] * (taps - len(places))
     table = (few, of_tile, n, stride[0], *dilation, top, low)
-    return Small(y_shape, x, w, y, few, np.array(table), np.array(places))
+    return Small(y_shape, x, w, y, few, np.array([*table, *chain.from_iterable(places)]))
