@@ -33,7 +33,7 @@ time counts the less, the slower it is than the fastest of its convolution, and 
 times do not tell stays as it is.
 """
 
-WORK = 3e5, 1e8  # multiplications of a layer
+WORK = 3e4, 1e8  # multiplications of a layer
 HOPELESS = 100
 STAY = 0.02  # how much it counts that a constant stays as it is, beside one measurement
 

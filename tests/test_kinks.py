@@ -220,6 +220,18 @@ KINKS = {
         [[3.0, 3.0, 3.0, 9.0]],
         [[0.5, 0.5, 0, 0]],
     ),
+    "weighted quantile of equal numbers, where a share is reached exactly": (
+        lambda x: np.quantile(x, 0.8, method="inverted_cdf", weights=[0.1, 0.3, 0.1]),
+        [[0.0, 1.0, 1.0]],
+        [[0, 1, 0]],
+    ),
+    "weighted quantiles of an infinity, and of equal numbers": (
+        lambda x: np.quantile(
+            x, 1.0, axis=1, method="inverted_cdf", weights=[[1.0, 1.0], [0.0, 1.0]]
+        ),
+        [[[INF, 1.0], [2.0, 2.0]]],
+        [[[1, 0], [0, 1]]],
+    ),
     "weighted quantile of infinities": (
         lambda x: np.quantile(x, 0.5, method="inverted_cdf", weights=[1.0, 5.0, 2.0]),
         [[-INF, INF, INF]],

@@ -635,6 +635,7 @@ INDEXING = {
         lambda x, m: np.max(x, where=m, initial=-9.0),
     ),
     "split": (np.array([2]), lambda x, i: np.split(x, i)[0]),
+    "bincount": (np.array([2, 0, 2]), lambda x, i: np.bincount(i, weights=x) ** 2),
 }
 
 

@@ -77,6 +77,23 @@ def _compiled(problem: Problem) -> Kernel:
     return plan(x_shape, w_shape, geometry, dtype.itemsize, threads.get_num_threads())
 
 
+def _compiled_in_place(problem: Problem) -> Kernel:
+    from tensorgrad.conv.kernels.compiled.inplace import plan
+
+    x_shape, w_shape, geometry, dtype = problem
+    return plan(x_shape, w_shape, geometry, dtype.itemsize, threads.get_num_threads()).apply
+
+
+def _not_compiled_in_place(problem: Problem) -> str | None:
+    if len(problem.x_shape) > 4:
+        return "it takes one axis or two"
+    if problem.reach >= 1 << 31:
+        return "it counts in 31 bits"
+    if problem.geometry.stride[-1] > 1 and problem.geometry.dilation[-1] > 1:
+        return "it is for stride 1 or dilation 1 along the last axis"
+    return _undilated(problem) or _not_compiled(problem)
+
+
 def _compiled_winograd(problem: Problem) -> Kernel:
     from tensorgrad.conv.kernels.compiled.winograd import conv_winograd
 
@@ -133,6 +150,13 @@ ALGORITHMS = {
     for algorithm in (
         Algorithm("compiled", "direct", _compiled, _not_compiled, costs.compiled),
         Algorithm(
+            "compiled in place",
+            "direct",
+            _compiled_in_place,
+            _not_compiled_in_place,
+            costs.compiled_in_place,
+        ),
+        Algorithm(
             "compiled winograd",
             "winograd",
             _compiled_winograd,
@@ -154,7 +178,7 @@ NAMES = tuple(dict.fromkeys(["auto", *(a.kind for a in ALGORITHMS.values()), *AL
 
 def require_algorithm(operation: str, algorithm: str) -> None:
     """Raise unless there is an algorithm, or a kind of them, of this name."""
-    if algorithm not in NAMES:
+    if not isinstance(algorithm, str) or algorithm not in NAMES:
         raise UnsupportedError(
             explain(
                 operation,

@@ -3,6 +3,7 @@
 The rates are those of one thread; `choose` compares estimates, so that only their ratios matter.
 """
 
+from itertools import chain
 from math import log2, prod
 from typing import NamedTuple
 
@@ -34,6 +35,14 @@ class Problem(NamedTuple):
         return self.x_shape[0] * prod(self.out) * prod(self.w_shape)
 
     @property
+    def reach(self) -> int:
+        """How far from the first entry of the input a window may begin or end, along any axis."""
+        stride, padding, _, dilation, _ = self.geometry
+        windows = [j * s for j, s in zip(self.out, stride, strict=True)]
+        kernels = [k * d for k, d in zip(self.w_shape[2:], dilation, strict=True)]
+        return max(map(abs, (*self.x_shape, *windows, *kernels, *chain(*padding))))
+
+    @property
     def bytes(self) -> int:
         """The bytes of the arguments and the result."""
         results = self.x_shape[0] * self.w_shape[0] * prod(self.out)
@@ -62,6 +71,10 @@ COMPILED = {4: 120e9, 8: 62e9}
 TILES = {4: 12e-9, 8: 18e-9}
 KERNELS = {4: 17e-9, 8: 50e-9}
 LINE = 9e-9
+# seconds to go on to another image or group
+TASK = 100e-9
+# seconds to begin and end a tile of sums in registers, and to go on in it
+TILE, STEP = 63e-9, 1e-9
 # seconds for a byte of memory that is new, as what is too large to be kept between calls
 FRESH = 0.25e-9
 # The same of BLAS, for matrices of more than a few rows, and of sums of products of vectors.
@@ -79,14 +92,59 @@ CALL = 1.2e-6
 
 
 def compiled(problem: Problem) -> float:
-    """Vectors of results, of the kernel's positions or of images, and laying these out."""
-    _, _, o = problem.channels
-    work = problem.multiplications / prod(problem.geometry.input_dilation)
-    products = work * (1 + 2 / max(o, 1)) / COMPILED[problem.dtype.itemsize]
-    results = problem.x_shape[0] * problem.w_shape[0] * prod(problem.out)
-    moved = prod(problem.x_shape) + max(prod(problem.w_shape), results)
-    copies = _copies(problem, moved, problem.x_shape[-1])
-    return (products + copies + 4 * CALL) / threads.get_num_threads()
+    """Lines laid out, and vectors of results, of the kernel's positions or of images."""
+    (groups, c, o), n, kernel = problem.channels, problem.x_shape[0], problem.w_shape[2:]
+    lanes = 64 // problem.dtype.itemsize
+    lines = groups * c * prod(problem.x_shape[2:-1])  # of an image
+    products: float
+    moved: float
+    if not problem.has_few_results or problem.is_dilated:
+        phases = problem.geometry.input_dilation
+        out = [-(-j // a) for j, a in zip(problem.out, phases, strict=True)]  # of one of them
+        rows = prod(out[:-1])
+        through = -(-rows * (out[-1] + kernel[-1] - 1) // lanes)
+        vectors = n * groups * min(through, rows * -(-out[-1] // lanes)) * c * prod(kernel)
+        products = vectors * (o + 2)
+        moved = n * (lines + groups * o * prod(problem.out[:-1]) / 2)
+    elif 4 * n >= 3 * (-(-n // lanes) * lanes) and o >= 8:
+        products = 1.2 * -(-n // lanes) * groups * o * prod(problem.out) * c * prod(kernel)
+        moved = n * lines * -(-problem.x_shape[-1] // lanes) * 0.4
+    else:
+        vectors = -(-prod(kernel[:-1]) * (kernel[-1] + problem.out[-1] - 1) // lanes)
+        results = n * groups * o * prod(problem.out)
+        products = 1.3 * results * c * vectors
+        moved = n * lines + groups * o * c * prod(kernel[:-1]) + results / 5
+    apart = problem.geometry.dilation if problem.has_few_results else problem.geometry.stride
+    if apart[-1] > 1:  # entry by entry
+        moved *= 2
+    seconds = products * lanes / COMPILED[problem.dtype.itemsize] + moved * LINE
+    seconds += n * groups * TASK + 4 * CALL
+    return seconds / threads.get_num_threads()
+
+
+def compiled_in_place(problem: Problem) -> float:
+    """Tiles of results of four filters in four rows, or of sums for six of few results."""
+    (groups, c, o), n, kernel = problem.channels, problem.x_shape[0], problem.w_shape[2:]
+    size, out, lanes = problem.dtype.itemsize, problem.out, 64 // problem.dtype.itemsize
+    steps: float
+    of_tile = o / -(-o // 4)
+    results = prod(out[:-1]) * -(-out[-1] // lanes) * prod(kernel)
+    sums = prod(out) * prod(kernel[:-1]) * -(-kernel[-1] // lanes)
+    if problem.geometry.stride[-1] > 1 or (sums < results and problem.geometry.dilation[-1] == 1):
+        tiles, height = -(-prod(out) // 6), 6
+        steps = prod(kernel[:-1]) * -(-kernel[-1] // lanes) * (c + 1) * 2
+    else:
+        tall = len(out) == 2 and out[0] >= 4
+        tiles, height = prod(out[:-1]) * -(-out[-1] // lanes), 1
+        if tall:
+            tiles, height = -(-out[0] // 4) * -(-out[-1] // lanes), 4
+        steps = prod(kernel) * c
+        if c > 32:  # too much to be kept in the first level of cache
+            steps *= 1.7
+    products = of_tile * height * lanes / COMPILED[size] / 2
+    tiles *= n * groups * -(-o // 4)
+    seconds = tiles * (TILE + steps * (STEP + products)) + 2 * CALL
+    return seconds / threads.get_num_threads()
 
 
 def compiled_winograd(problem: Problem) -> float:
@@ -103,7 +161,9 @@ def compiled_winograd(problem: Problem) -> float:
     transforms = tiles * (c + o) * TILES[size] + c * o * KERNELS[size]
     held = held_by_compiled_winograd(problem)
     fresh = held * FRESH if held > threads.KEPT else 0
-    return (groups * (products + transforms + lines * LINE) + fresh) / threads.get_num_threads()
+    begun = problem.x_shape[0] * (c + o) * TASK  # each channel of each image
+    seconds = groups * (products + transforms + lines * LINE + begun) + fresh + 5 * CALL
+    return seconds / threads.get_num_threads()
 
 
 def held_by_compiled_winograd(problem: Problem) -> int:

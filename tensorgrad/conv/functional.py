@@ -40,6 +40,7 @@ class _Call(NamedTuple):
     params: dict[str, Any]  # of the primitive
     pads: Pads
     single: bool  # whether x is without the batch
+    extended: bool  # whether it goes on beyond its border in another way than by zeros
     plain: bool  # whether the primitive takes the arrays as they are
 
 
@@ -71,12 +72,15 @@ def _read(
     require_fit(operation, sides, kernel, pads, dilations)
     if b_shape is not None:
         require_bias(operation, b_shape, w_shape[0])
-    zeros = padding_mode == "zeros"
-    geometry = Geometry(strides, pads if zeros else ((0, 0),) * n, (1,) * n, dilations, groups)
-    plain = zeros and not single and not is_channels_last(layout)
-    return _Call({"geometry": geometry, "algorithm": algorithm}, pads, single, plain)
+    extended = not (isinstance(padding_mode, str) and padding_mode == "zeros")
+    zeros = ((0, 0),) * n if extended else pads
+    geometry = Geometry(strides, zeros, (1,) * n, dilations, groups)
+    params = {"geometry": geometry, "algorithm": algorithm}
+    plain = not (extended or single or is_channels_last(layout))
+    return _Call(params, pads, single, extended, plain)
 
 
+_USUAL = frozenset({int, str})  # types of settings
 _read_before = lru_cache(maxsize=4096)(_read)
 
 
@@ -102,19 +106,16 @@ def _convolve(
     # as nearly always; what else equals one of these, as True does, is to be refused
     usual = _USUAL.issuperset(map(type, settings))
     read = _read_before if usual else _read
-    params, pads, single, plain = read(operation, n, *shapes, *settings)
+    params, pads, single, extended, plain = read(operation, n, *shapes, *settings)
     if not plain:
         x, w = channels_first(x, w, layout, transposed=False)
-        if padding_mode != "zeros":
-            x = extended(operation, x, pads, padding_mode)
+        if extended:
+            x = beyond_border(operation, x, pads, padding_mode)
     y = primitive.conv(x, w, **params) if b is None else primitive.conv_bias(x, w, b, **params)
     return y if plain else restored(y, layout, single=single)
 
 
-_USUAL = frozenset({int, str})
-
-
-def extended(operation: str, x: Any, pads: Pads, mode: str) -> Any:
+def beyond_border(operation: str, x: Any, pads: Pads, mode: str) -> Any:
     """Return x from -low to i + high along each axis, as it goes on beyond its border."""
     if not isinstance(mode, str) or mode not in _MODES:
         raise ShapeError(

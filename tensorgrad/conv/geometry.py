@@ -75,7 +75,9 @@ def per_axis(
     """Return one integer an axis, from one for all or one for each."""
     if type(value) is int and value >= least:  # as nearly always
         return (value,) * n
-    values = tuple(value) if isinstance(value, (Sequence, np.ndarray)) else (value,) * n
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
     if len(values) != n or any(
         not isinstance(v, (int, np.integer)) or isinstance(v, bool) or v < least for v in values
     ):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorgrad.conv.functional import extended
+from tensorgrad.conv.functional import beyond_border
 from tensorgrad.conv.geometry import Padding, pads_for, per_axis, positive_integer, require_fit
 from tensorgrad.conv.layouts import channels_first, is_channels_last, shapes_first, spatial_axes
 from tensorgrad.conv.patches import im2col_
@@ -108,7 +108,7 @@ def conv_matrix(
     pads = pads_for(operation, padding, numbers.shape[2:], kernel, strides, dilations)
     require_fit(operation, numbers.shape[2:], kernel, pads, dilations)
     if padding_mode != "zeros":
-        numbers, pads = extended(operation, numbers, pads, padding_mode), ((0, 0),) * n
+        numbers, pads = beyond_border(operation, numbers, pads, padding_mode), ((0, 0),) * n
     columns = im2col_(numbers, kernel=kernel, stride=strides, padding=pads, dilation=dilations)
     # an entry for each (g, o, c k, l): which entry is met, by which weight, and for which result
     outs, entries, patches = w.shape[0], prod(w.shape[1:]), columns.shape[-1]

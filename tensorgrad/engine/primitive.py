@@ -386,6 +386,11 @@ class Primitive(Operation):
         keeps, save = plan if plan is not None else self._plan(recorded)
         if raw & keeps:  # somebody else may write to these later
             values = [_copied(v) if raw & keeps & 1 << i else v for i, v in enumerate(values)]
+        if np.ndarray in map(type, params.values()):
+            params = {
+                name: value.copy() if type(value) is np.ndarray else value
+                for name, value in params.items()
+            }
         return self._record(ans, tuple(parents), params, save((None, ans, *values)))
 
     def _constant(self, ans: Any) -> Any:

@@ -120,45 +120,64 @@ def _weighted_of_rows(rows: Any, weights: Any, q: Any) -> Any:
     """Return the first entries up to which the weights make up a share q of all."""
     values, weights, q = (constant_value(x) for x in (rows, weights, q))
     order = np.argsort(values, axis=-1)
-    share = np.cumsum(np.take_along_axis(weights, order, axis=-1), axis=-1, dtype=np.float64)
+    place = _weighted_place(np.take_along_axis(weights, order, axis=-1), q)
+    y = _entry(np.sort(rows, axis=-1), place, rows.shape[-1])
+    return _moved_by_weight(y, rows, weights, q, order) if isinstance(rows, Tensor) else y
+
+
+def _weighted_place(weights: Array, q: Any) -> Any:
+    """Return how many of the weights, in order, make up less than a share q of all."""
+    share = np.cumsum(weights, axis=-1, dtype=np.float64)
     share = share / share[..., -1:]
     if np.isnan(share).any():
         raise ShapeError(
             explain("np.quantile", "The sum of weights is a number that is not zero.", "")
         )
     share = share.astype(q.dtype) if q.dtype.kind == "f" else share
-    reached = np.where(share == 0, -1, share)  # without weight it is no quantile, even for q = 0
-    place = np.sum(reached < np.expand_dims(q, -1), axis=-1)
-    ranked = np.sort(rows, axis=-1)
-    y = _entry(ranked, place, rows.shape[-1])
-    picked = np.expand_dims(constant_value(y), -1)
+    share = np.where(share == 0, -1, share)  # what has no weight is no quantile, even for q = 0
+    return np.sum(share < np.expand_dims(q, -1), axis=-1)
+
+
+def _moved_by_weight(y: Any, rows: Any, weights: Array, q: Array, order: Array) -> Any:
+    """Return quantiles that, of equal entries, move with those that can be the quantile.
+
+    Left to itself, each moves with all of them alike: that is right where they weigh the same.
+    """
+    values, picked = constant_value(rows), np.expand_dims(constant_value(y), -1)
     tied = (values == picked) & np.isfinite(picked)
-    if not (np.sum(tied, axis=-1) > 1).any() or values.dtype.kind != "f":
+    wide = np.broadcast_to(weights, tied.shape)
+    lightest = np.min(wide, axis=-1, where=tied, initial=np.inf)
+    uneven = lightest < np.max(wide, axis=-1, where=tied, initial=-np.inf)
+    if values.dtype.kind != "f" or not uneven.any():
         return y
     parts = np.zeros(tied.shape, values.dtype)
-    shares = np.broadcast_to(q, tied.shape[:-1])
-    for cell in np.ndindex(shares.shape):
-        row = cell[tied.ndim - values.ndim :]
-        weight = weights[row] / np.sum(weights[row])
-        rest = shares[cell] - np.sum(weight, where=values[row] < picked[cell])
-        parts[cell][tied[cell]] = _parts_of_tied(weight[tied[cell]], rest)
-    start = np.where(np.isfinite(picked), picked, 0)
-    moves = np.where(tied, rows, start) - start  # all zero
-    return constant_value(y) + np.sum(moves * parts, axis=-1)
+    shares = np.broadcast_to(q, uneven.shape)
+    for cell in map(tuple, np.argwhere(uneven)):
+        row = cell[tied.ndim - values.ndim :]  # without the axes of q
+        parts[cell] = _parts_of_tied(tied[cell], weights[row], shares[cell], order[row])
+    start = np.where(uneven[..., None], picked, 0)
+    # zeros, which change no value, and have the derivatives that are wanted
+    moves = start - np.where(tied & uneven[..., None], rows, start)
+    return np.where(uneven, picked[..., 0] - np.sum(moves * parts, axis=-1), y)
 
 
-def _parts_of_tied(weights: Array, q: Any) -> Array:
-    """Return in which part of their orders each of some equal entries is the quantile.
+ORDERS = 32  # of equal entries, at most
 
-    These are the orders that begin with one after the other of them. An entry may be the quantile
+
+def _parts_of_tied(tied: Array, weights: Array, q: Any, order: Array) -> Array:
+    """Return in which part of the orders of equal entries each of them is the quantile.
+
+    The orders are rotations, in which one after the other comes first. An entry may be the quantile
     in all of them, by its weight: then the quantile moves with this one alone.
     """
-    (some,) = np.nonzero(weights)
-    n = len(some)
-    share = np.cumsum([0, *weights[some], *weights[some]])
-    found = np.searchsorted(share[1:], share[:n] + q, side="left" if q > 0 else "right")
-    found = some[np.minimum(found, np.arange(n) + n - 1) % n]
-    return np.bincount(found, minlength=len(weights)) / n
+    (places,) = np.nonzero((tied & (weights > 0))[order])
+    starts = range(0, len(places), -(-len(places) // ORDERS))
+    parts = np.zeros(len(weights))
+    for start in starts:
+        turned = order.copy()
+        turned[places] = np.roll(order[places], -start)
+        parts[turned[_weighted_place(weights[turned], q)]] += 1 / len(starts)
+    return parts
 
 
 # ---- what the functions have in common ----------------------------------------------------------

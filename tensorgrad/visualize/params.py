@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.pooling.windows import Taps, taps
 from tensorgrad.visualize.node import param_text
 
@@ -12,7 +13,7 @@ from tensorgrad.visualize.node import param_text
 def shown_params(params: Mapping[str, Any]) -> dict[str, str]:
     """Return the parameters of an operation as they are printed.
 
-    Of a named tuple its entries are. Windows, which pooling keeps as what each of their taps
+    Of a geometry its entries are. Windows, which pooling keeps as what each of their taps
     meets, are told by the numbers that make them.
 
     >>> from tensorgrad.conv.pooling.windows import windows_over
@@ -26,7 +27,7 @@ def shown_params(params: Mapping[str, Any]) -> dict[str, str]:
     """
     shown: dict[str, str] = {}
     told = (
-        value._asdict() if hasattr(value, "_asdict") else {name: value}
+        value._asdict() if isinstance(value, Geometry) else {name: value}
         for name, value in params.items()
     )
     for name, value in (entry for entries in told for entry in entries.items()):

@@ -23,6 +23,8 @@ from numpy.lib.stride_tricks import as_strided
 
 import tensorgrad as tg
 from tensorgrad.conv import threads
+from tensorgrad.conv.choose import ALGORITHMS
+from tensorgrad.conv.costs import Problem
 from tensorgrad.conv.geometry import Geometry, dilated
 from tensorgrad.conv.kernels.taps import conv_by_taps
 
@@ -32,15 +34,15 @@ from tensorgrad.conv.kernels.compiled import (
     across,
     depthwise,
     inner,
+    inplace,
     outer,
     run,
-    small,
     tiles,
     winograd,
 )
 
-# of vectors: by choice, of results, of positions of the kernel, of images; and as for few entries
-KINDS = None, "results", "positions", "images", "small"
+# of vectors: by choice, of results, of positions of the kernel, of images; and without a layout
+KINDS = None, "results", "positions", "images", "in place"
 
 
 class Member(NamedTuple):
@@ -127,11 +129,9 @@ def settings_of(kind=None, cache=None, positions=None, workers=1):
     """Convolve with one kind of vectors, in small blocks, on so many threads at any cost."""
     before = tg.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        if kind == "small":
-            patch.setattr(small, "LEAST", np.inf)
-        else:
-            patch.setattr(run, "plan_small", lambda *_: None)
-        if kind is not None:
+        if kind == "in place":
+            patch.setattr(run, "plan", plan_in_place)
+        elif kind is not None:
             patch.setattr(run, "_few_results", lambda *_: kind != "results")
             patch.setattr(run, "_many_images", lambda *_: kind == "images")
         if cache is not None:
@@ -149,9 +149,20 @@ def settings_of(kind=None, cache=None, positions=None, workers=1):
             forget()
 
 
+def plan_in_place(x_shape, w_shape, geometry, itemsize, number):
+    problem = Problem(x_shape, w_shape, geometry, np.dtype(f"f{itemsize}"))
+    if ALGORITHMS["compiled in place"].refuses(problem):
+        return plan_otherwise(*problem[:3], itemsize, number)
+    return inplace.plan(*problem[:3], itemsize, number).apply
+
+
+plan_otherwise = run.plan
+
+
 def forget():
     """Forget the plans, which were made for other sizes of blocks."""
-    run.plan.cache_clear()
+    plan_otherwise.cache_clear()
+    inplace.plan.cache_clear()
 
 
 BLOCKS = st.none() | st.tuples(st.sampled_from([1, 500, 5000, 50000]), st.sampled_from([1, 20, 99]))
@@ -355,7 +366,7 @@ def guarded_memory(at_end):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "scratch", scratch)
         patch.setattr(threads, "_SHARED", 0)  # what is small would not lend any
-        for module in (run, inner, winograd, depthwise, small):
+        for module in (run, inner, winograd, depthwise, inplace):
             patch.setattr(module, "np", SimpleNamespace(**vars(np)))
             for name in ("empty", "zeros"):
                 patch.setattr(module.np, name, partial(guarded, at_end=at_end))

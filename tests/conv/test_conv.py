@@ -386,3 +386,15 @@ def test_the_fastest_is_accurate_where_networks_are_large(layer, dtype, bound):
     for found, expected in zip(derivatives(x, w, g, "auto"), exact, strict=True):
         assert found.dtype == dtype
         assert np.max(abs(found - expected)) <= bound * np.max(abs(expected))
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1, 2**32, 2**33])
+def test_numbers_beyond_those_of_32_bits(number):
+    x, one = np.arange(1.0, 4.0).reshape(1, 1, 3), np.ones((1, 1, 1))
+    # of the windows at -number, 0, number ... only one meets the input
+    y = tg.conv1d(x, one, stride=number, padding=number)
+    np.testing.assert_array_equal(y, [[[0.0, 1.0, 0.0]]])
+    y = tg.conv1d(x, one, padding=((number, 2 - number),))
+    np.testing.assert_array_equal(y, np.zeros((1, 1, 5)))
+    y = tg.conv1d(x, one, dilation=number)
+    np.testing.assert_array_equal(y, x)

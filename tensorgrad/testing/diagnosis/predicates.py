@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tensorgrad.conv.geometry import dilated, pads_for, per_axis
+from tensorgrad.conv.geometry import Geometry, dilated, pads_for, per_axis
 from tensorgrad.errors import ShapeError, plain
 from tensorgrad.typing import Array
 
@@ -285,8 +285,8 @@ def describe(
 
 def _described(name: str, value: Any) -> dict[str, Any]:
     value = plain(value)
-    if hasattr(value, "_asdict"):  # of a named tuple, what it names
-        return describe((), value._asdict(), ())
+    if isinstance(value, Geometry):  # what users name
+        return dict(value._asdict())
     if isinstance(value, (tuple, list)) and _is_simple(value):
         return {name: _as_tuple(value)}
     if isinstance(value, (tuple, list, dict)):

@@ -4,6 +4,7 @@ At stride 2 a plane and its gradients are those of stride 1, with zeros between 
 has fewer: vectors that are half empty, but nothing is laid out beforehand.
 """
 
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -172,7 +173,9 @@ def is_depthwise(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: i
         return False
     out, n = geometry.output_sides(x_shape[2:], w_shape[2:]), lanes(itemsize)
     few = prod(out) < prod(w_shape[2:])
-    stride, _, input_dilation, dilation, _ = geometry
+    stride, padding, input_dilation, dilation, _ = geometry
+    if max(map(abs, chain(*padding))) >= 1 << 31:  # masks are made of short integers
+        return False
     if (stride, input_dilation, dilation) not in (STEPS_TO_FEW if few else STEPS_TO_MANY):
         return False
     kernel, large = (out, w_shape[2:]) if few else (w_shape[2:], out)

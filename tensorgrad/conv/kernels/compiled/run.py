@@ -15,7 +15,6 @@ from tensorgrad.conv.kernels.compiled.finite import all_finite
 from tensorgrad.conv.kernels.compiled.inner import Inner, plan_inner
 from tensorgrad.conv.kernels.compiled.outer import Outer, plan_outer
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry, three
-from tensorgrad.conv.kernels.compiled.small import plan_small
 from tensorgrad.conv.kernels.compiled.tiles import lanes
 from tensorgrad.conv.kernels.gemm import conv_by_gemm
 from tensorgrad.conv.kernels.phases import conv_by_phases, phases
@@ -67,9 +66,6 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     """Plan a convolution for a number of threads; later ones of this kind need only be done."""
     whole = geometry
     y_shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
-    small = plan_small(x_shape, w_shape, y_shape, geometry, itemsize)
-    if small is not None:
-        return small.apply
     if is_depthwise(x_shape, w_shape, geometry, itemsize):
         return lambda x, w, b: conv_depthwise(x, w, whole, b)
     x_shape, w_shape = ((*shape[:2], *three(shape[2:], 1)) for shape in (x_shape, w_shape))

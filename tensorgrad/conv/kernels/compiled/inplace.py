@@ -1,10 +1,11 @@
-"""Convolution of few entries: rows are read where they lie, and nothing is laid out beforehand.
+"""Convolution by tiles that read rows where they lie: nothing is laid out beforehand.
 
 A tile of results, or of sums for a large kernel, stays in registers. Outside of the input, masks
 read zeros.
 """
 
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, pairwise
 from math import prod
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
 from tensorgrad.conv.kernels.compiled.tiles import (
@@ -24,10 +26,6 @@ from tensorgrad.conv.kernels.compiled.tiles import (
 )
 from tensorgrad.typing import Array, Shape
 
-# Multiplications up to which nothing else is faster; and if vectors, of so many of whose lanes are
-# used, are sums of so many products.
-LEAST, MOST = 30_000, 1_000_000
-FILLED, PRODUCTS = 0.5, 16
 FILTERS = 4 if MANY_REGISTERS else 2  # of a tile, at most
 ROWS, TAPS = 4, 6
 
@@ -48,7 +46,7 @@ class _Laid:
         return self.e.builder.mul(self.steps[axis], count)
 
 
-def results_tile(filters: int, rows: int) -> Any:
+def results_tile(filters: int, rows: int, *, edge: bool) -> Any:
     """Make ``y[o, i, j] = b[o] + sum over c, k, l of w[o, c, k, l] * x[c, s i + d k, j + d l]``.
 
     j is a vector. The first entry that is read is in row ``top`` and column ``low`` of x.
@@ -94,10 +92,10 @@ def results_tile(filters: int, rows: int) -> Any:
 
                 def row(k: Any, *sums: Any) -> list[Any]:
                     down = builder.mul(k, of_row)
-                    masks = [
-                        e.if_below(builder.add(top, builder.add(down, step)), height, mask)
-                        for step in apart
-                    ]
+                    masks = [mask] * rows
+                    if edge:
+                        places = (builder.add(top, builder.add(down, step)) for step in apart)
+                        masks = [e.if_below(place, height, mask) for place in places]
                     of_x = e.at(e.at(origin, right), x.way(2, down))
                     of_w = e.at(e.at(weights, w.way(3, q)), w.way(2, k))
 
@@ -221,15 +219,27 @@ def sums_tile(filters: int, taps: int) -> Any:
     return tile
 
 
-results_1x4, results_2x4, results_3x4, results_4x4 = (results_tile(n, ROWS) for n in (1, 2, 3, 4))
-results_1x1, results_2x1, results_3x1, results_4x1 = (results_tile(n, 1) for n in (1, 2, 3, 4))
+results_1x4, results_2x4, results_3x4, results_4x4 = (
+    results_tile(n, ROWS, edge=False) for n in (1, 2, 3, 4)
+)
+edge_1x4, edge_2x4, edge_3x4, edge_4x4 = (results_tile(n, ROWS, edge=True) for n in (1, 2, 3, 4))
+edge_1x1, edge_2x1, edge_3x1, edge_4x1 = (results_tile(n, 1, edge=True) for n in (1, 2, 3, 4))
 sums_1x6, sums_2x6, sums_3x6, sums_4x6 = (sums_tile(n, TAPS) for n in (1, 2, 3, 4))
 
 
 @jit
-def _results(height, filters, left, right):
-    """Compute a tile of so many rows and filters."""
-    if height == ROWS:
+def _results(height, inside, filters, left, right):
+    """Compute a tile of so many rows and filters, which reads only rows of the input or others."""
+    if height == ROWS and not inside:
+        if filters == 4:
+            edge_4x4(*left, *right)
+        elif filters == 3:
+            edge_3x4(*left, *right)
+        elif filters == 2:
+            edge_2x4(*left, *right)
+        else:
+            edge_1x4(*left, *right)
+    elif height == ROWS:
         if filters == 4:
             results_4x4(*left, *right)
         elif filters == 3:
@@ -239,13 +249,13 @@ def _results(height, filters, left, right):
         else:
             results_1x4(*left, *right)
     elif filters == 4:
-        results_4x1(*left, *right)
+        edge_4x1(*left, *right)
     elif filters == 3:
-        results_3x1(*left, *right)
+        edge_3x1(*left, *right)
     elif filters == 2:
-        results_2x1(*left, *right)
+        edge_2x1(*left, *right)
     else:
-        results_1x1(*left, *right)
+        edge_1x1(*left, *right)
 
 
 @jit
@@ -265,10 +275,12 @@ def _sums(filters, args):
 def convolve(x, w, b, y, table):
     """Convolve x (n, g c, h, w) and w (g o, c, k, l), and b (g o,), into y (n, g o, i, j).
 
-    The table ends with where in x each result begins to read, if these are few.
+    The table begins with which tiles: of the filters of all groups of all images. It ends with
+    where in x each result begins to read, if these are few.
     """
-    few, of_tile, lanes, stride = table[0], table[1], table[2], table[3]
-    of_row, of_column, top, low, places = table[4], table[5], table[6], table[7], table[8:]
+    begin, end, few, of_tile, blocks = table[0], table[1], table[2], table[3], table[4]
+    lanes, stride, of_row, of_column = table[5], table[6], table[7], table[8]
+    top, low, places = table[9], table[10], table[11:]
     item = x.itemsize
     of_image, of_channel, of_filter = (
         x.strides[0] // item, x.strides[1] // item, w.strides[0] // item,
@@ -276,27 +288,31 @@ def convolve(x, w, b, y, table):
     channels, (_, _, rows, columns) = w.shape[1], y.shape
     groups = x.shape[1] // channels
     filters, height = w.shape[0] // groups, ROWS if rows >= ROWS else 1
-    for image in range(x.shape[0]):
-        for group in range(groups):
-            x_at = image * of_image + group * channels * of_channel
-            for o in range(group * filters, (group + 1) * filters, of_tile):
-                some = min(of_tile, (group + 1) * filters - o)
-                y_at = (image * w.shape[0] + o) * rows * columns
-                if few == 1:
-                    for t in range(0, rows * columns, TAPS):
-                        left = (x, x_at, places, t, w, o * of_filter, b, o)
-                        _sums(some, (*left, y, y_at + t, rows * columns - t, of_row))
-                    continue
-                for q in range(0, columns, lanes):
-                    for i in range(0, rows, height):
-                        first = min(i, rows - height)  # the last tile may do some rows again
-                        left = (x, x_at, first * stride - top, q - low, w, o * of_filter, b, o)
-                        to = y_at + first * columns + q
-                        right = (y, to, columns - q, stride, of_row, of_column)
-                        _results(height, some, left, right)
+    for tile in range(begin, end):
+        image, rest = tile // (groups * blocks), tile % (groups * blocks)
+        group, block = rest // blocks, rest % blocks
+        x_at = image * of_image + group * channels * of_channel
+        o = group * filters + block * of_tile
+        some = min(of_tile, filters - block * of_tile)
+        y_at = (image * w.shape[0] + o) * rows * columns
+        if few == 1:
+            for t in range(0, rows * columns, TAPS):
+                left = (x, x_at, places, t, w, o * of_filter, b, o)
+                _sums(some, (*left, y, y_at + t, rows * columns - t, of_row))
+            continue
+        for q in range(0, columns, lanes):
+            for i in range(0, rows, height):
+                first = min(i, rows - height)  # the last rows may be done again
+                above = first * stride - top
+                below = above + (height - 1) * stride + (w.shape[2] - 1) * of_row
+                inside = above >= 0 and below < x.shape[2]
+                left = (x, x_at, above, q - low, w, o * of_filter, b, o)
+                to = y_at + first * columns + q
+                right = (y, to, columns - q, stride, of_row, of_column)
+                _results(height, inside, some, left, right)
 
 
-class Small(NamedTuple):
+class InPlace(NamedTuple):
     """A convolution of up to two axes, planned: what `convolve` needs but for the arrays."""
 
     shape: Shape  # of the result
@@ -304,49 +320,49 @@ class Small(NamedTuple):
     w_shape: Shape  # (g o, c, k0, k1)
     y_shape: Shape  # (n, g o, j0, j1)
     few: bool  # whether vectors are of positions of the kernel, not of results
-    table: Array  # integers, as `convolve` reads them
+    tables: list[Array]  # for each part of the work: integers, as `convolve` reads them
 
     def apply(self, x: Array, w: Array, b: Array | None) -> Array:
         """(n, g c, *i) * (g o, c, *k) + (g o,) -> (n, g o, *j)."""
         x, w, start = entry_by_entry(x, w, b)
         if self.few and w.strides[-1] != w.itemsize:
             w = np.ascontiguousarray(w)
+        of_one_axis = x.ndim < 4
+        if of_one_axis:
+            x, w = x.reshape(self.x_shape), w.reshape(self.w_shape)
         y = np.empty(self.y_shape, x.dtype)
-        if x.ndim == 4:
-            convolve(x, w, start, y, self.table)
-            return y
-        x, w = x.reshape(self.x_shape), w.reshape(self.w_shape)
-        convolve(x, w, start, y, self.table)
-        return y.reshape(self.shape)
+        if len(self.tables) == 1:
+            convolve(x, w, start, y, self.tables[0])
+        else:
+            tables = self.tables
+            threads.run(lambda table: convolve(x, w, start, y, table), tables, with_blas=False)
+        return y.reshape(self.shape) if of_one_axis else y
 
 
-def plan_small(
-    x_shape: Shape, w_shape: Shape, y_shape: Shape, geometry: Geometry, itemsize: int
-) -> Small | None:
-    """Plan a convolution; None where other ways are better, or it cannot be done so."""
+@lru_cache(maxsize=1024)
+def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, number: int) -> InPlace:
+    """Plan a convolution of an undilated input, for a number of threads.
+
+    Along the last axis the stride or the dilation is 1.
+    """
+    shape = (x_shape[0], w_shape[0], *geometry.output_sides(x_shape[2:], w_shape[2:]))
     missing = 4 - len(x_shape)
-    if missing < 0 or max(geometry.input_dilation) > 1:
-        return None
-    x, w, y = ((*s[:2], *(1,) * missing, *s[2:]) for s in (x_shape, w_shape, y_shape))
+    x, w, y = ((*s[:2], *(1,) * missing, *s[2:]) for s in (x_shape, w_shape, shape))
     stride, dilation = ((1,) * missing + of for of in (geometry.stride, geometry.dilation))
-    n, taps = lanes(itemsize), -(-prod(y[2:]) // TAPS) * TAPS
-    # vectors of sums, the products that each sums up, and whether these are of few results
-    ways = []
-    if stride[1] == 1:
-        ways.append((prod(y[:3]) * -(-y[3] // n), prod(w[1:]), False))
-    if dilation[1] == 1:
-        ways.append((prod(y[:2]) * taps, prod(w[1:3]) * -(-w[3] // n), True))
-    if not ways:
-        return None
-    vectors, products, few = min(ways, key=lambda way: way[0] * way[1])
-    work = prod(y) * prod(w[1:])
-    full = work >= FILLED * n * vectors * products and products >= PRODUCTS
-    if work > LEAST and not (work <= MOST and full and (few or y[2] >= ROWS)):
-        return None
-    of_tile = w[0] // geometry.groups
-    of_tile = -(-of_tile // -(-of_tile // FILTERS))  # evenly
     top, low = (0,) * missing + tuple(before for before, _ in geometry.padding)
+    n, taps = lanes(itemsize), -(-prod(y[2:]) // TAPS) * TAPS
+    # products of vectors of results, and of positions of the kernel
+    results, positions = y[2] * -(-y[3] // n) * w[3], taps * -(-w[3] // n)
+    few = stride[1] > 1 or (dilation[1] == 1 and positions < results)
+    of_group = w[0] // geometry.groups
+    blocks = -(-of_group // FILTERS)
     places = [(stride[0] * i - top, stride[1] * j - low) for i, j in np.ndindex(*y[2:])]
     places += [places[-1]] * (taps - len(places))
-    table = (few, of_tile, n, stride[0], *dilation, top, low)
-    return Small(y_shape, x, w, y, few, np.array([*table, *chain.from_iterable(places)]))
+    table = [few, -(-of_group // blocks), blocks, n, stride[0], *dilation, top, low]
+    if few:
+        table += chain.from_iterable(places)
+    tiles, number = x[0] * geometry.groups * blocks, threads.worth(prod(y) * prod(w[1:]), number)
+    parts = 1 if number == 1 else min(4 * number, tiles)
+    ends = [tiles * part // parts for part in range(parts + 1)]
+    tables = [np.array([*some, *table]) for some in pairwise(ends)]
+    return InPlace(shape, x, w, y, few, tables)
