@@ -4,7 +4,7 @@ A tile of results, or of sums for a large kernel, stays in registers. Outside of
 read zeros.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, pairwise
 from math import prod
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from tensorgrad.conv.kernels.compiled.tiles import (
 )
 from tensorgrad.typing import Array, Shape
 
+inlined = partial(jit, inline=True)
 FILTERS = 4 if MANY_REGISTERS else 2  # of a tile, at most
 ROWS, TAPS = 4, 6
 
@@ -227,7 +228,7 @@ edge_1x1, edge_2x1, edge_3x1, edge_4x1 = (results_tile(n, 1, edge=True) for n in
 sums_1x6, sums_2x6, sums_3x6, sums_4x6 = (sums_tile(n, TAPS) for n in (1, 2, 3, 4))
 
 
-@jit
+@inlined
 def _results(height, inside, filters, left, right):
     """Compute a tile of so many rows and filters, which reads only rows of the input or others."""
     if height == ROWS and not inside:
@@ -258,7 +259,7 @@ def _results(height, inside, filters, left, right):
         edge_1x1(*left, *right)
 
 
-@jit
+@inlined
 def _sums(filters, args):
     """Compute a tile of so many filters."""
     if filters == 4:

@@ -651,11 +651,15 @@ _SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 _VERSION = sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
 
 
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile a function when it is called, anew after a change to any source of this folder."""
+def jit(function: Callable[..., Any], *, inline: bool = False) -> Any:
+    """Compile a function when it is called, anew after a change to any source of this folder.
+
+    Written ``inline``, it is a part of what calls it: to hand on many arrays takes as long as a
+    small tile.
+    """
     if not function.__qualname__.endswith(_VERSION):
         function.__qualname__ += f"-{_VERSION}"  # the file is named after it
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    compiled = numba.njit(nogil=True, error_model="numpy", forceinline=inline)(function)
     with suppress(RuntimeError):  # if there is a folder that it can be kept in
         compiled.enable_caching()
     return compiled
