@@ -74,12 +74,14 @@ LINE = 9e-9
 # seconds to go on to another image or group
 TASK = 100e-9
 # seconds to begin and end a tile of sums in registers, and to go on in it
-TILE, STEP = 63e-9, 1e-9
+TILE, STEP = 15e-9, 0.9e-9
 # seconds for a byte of memory that is new, as what is too large to be kept between calls
 FRESH = 0.25e-9
 # The same of BLAS, for matrices of more than a few rows, and of sums of products of vectors.
 PRODUCTS = {4: 33e9, 8: 21e9}
 DOTS = {4: 6.4e9, 8: 4.3e9}
+# seconds to write a result
+RESULT = 0.5e-9
 # seconds to copy a byte into a block, and to begin with the next row
 COPY = 0.05e-9
 ROW = 2.6e-9
@@ -117,6 +119,9 @@ def compiled(problem: Problem) -> float:
     apart = problem.geometry.dilation if problem.has_few_results else problem.geometry.stride
     if apart[-1] > 1:  # entry by entry
         moved *= 2
+    small = problem.out if problem.has_few_results else kernel
+    if c == o == 1 and small in {(3, 3), (5, 5), (7, 7)}:  # planes are read where they lie
+        products, moved = products * 0.6, 0
     seconds = products * lanes / COMPILED[problem.dtype.itemsize] + moved * LINE
     seconds += n * groups * TASK + 4 * CALL
     return seconds / threads.get_num_threads()
@@ -139,8 +144,8 @@ def compiled_in_place(problem: Problem) -> float:
         if tall:
             tiles, height = -(-out[0] // 4) * -(-out[-1] // lanes), 4
         steps = prod(kernel) * c
-        if c > 32:  # too much to be kept in the first level of cache
-            steps *= 1.7
+        if c > 32 or of_tile * steps * size > 1 << 15:  # too much for the first level of cache
+            steps *= 2
     products = of_tile * height * lanes / COMPILED[size] / 2
     tiles *= n * groups * -(-o // 4)
     seconds = tiles * (TILE + steps * (STEP + products)) + 2 * CALL
@@ -203,7 +208,8 @@ def gemm(problem: Problem) -> float:
         whole = prod(kernel) == 1 and {*problem.geometry.stride} == {1}
     copies = 0 if whole else _copies(problem, entries, row)
     calls = 15 * CALL * (1 + entries * problem.dtype.itemsize / (1 << 19))
-    return (products + copies + calls) / threads.get_num_threads()
+    results = n * groups * o * prod(out) * RESULT
+    return (products + copies + calls + results) / threads.get_num_threads()
 
 
 def winograd(problem: Problem) -> float:
@@ -276,4 +282,5 @@ def rows(problem: Problem) -> float:
         copies = _copies(problem, moved + n * groups * c * prod(out), prod(out))
         calls = (prod(kernel) + 12) * CALL * (1 + moved * size / (1 << 20))
     products = min(products, _products(problem, a, others, b))
-    return (products + copies + calls) / threads.get_num_threads()
+    results = n * groups * o * prod(out) * RESULT
+    return (products + copies + calls + results) / threads.get_num_threads()
