@@ -27,7 +27,8 @@ from tensorgrad.conv.kernels.compiled.tiles import (
 from tensorgrad.typing import Array, Shape
 
 inlined = partial(jit, inline=True)
-FILTERS = 4 if MANY_REGISTERS else 2  # of a tile, at most
+# of a tile, at most; Numba reads the names of the tiles, which tell these numbers
+FILTERS = 4 if MANY_REGISTERS else 2
 ROWS, TAPS = 4, 6
 
 
@@ -359,6 +360,7 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     blocks = -(-of_group // FILTERS)
     places = [(stride[0] * i - top, stride[1] * j - low) for i, j in np.ndindex(*y[2:])]
     places += [places[-1]] * (taps - len(places))
+    # what `convolve` unpacks, but for the first and the last tile of each part
     table = [few, -(-of_group // blocks), blocks, n, stride[0], *dilation, top, low]
     if few:
         table += chain.from_iterable(places)
