@@ -43,10 +43,15 @@ class Problem(NamedTuple):
         return max(map(abs, (*self.x_shape, *windows, *kernels, *chain(*padding))))
 
     @property
+    def results(self) -> int:
+        """How many entries the result has."""
+        return self.x_shape[0] * self.w_shape[0] * prod(self.out)
+
+    @property
     def bytes(self) -> int:
         """The bytes of the arguments and the result."""
-        results = self.x_shape[0] * self.w_shape[0] * prod(self.out)
-        return (prod(self.x_shape) + prod(self.w_shape) + results) * self.dtype.itemsize
+        entries = prod(self.x_shape) + prod(self.w_shape) + self.results
+        return entries * self.dtype.itemsize
 
     @property
     def channels(self) -> tuple[int, int, int]:
@@ -113,9 +118,8 @@ def compiled(problem: Problem) -> float:
         moved = n * lines * -(-problem.x_shape[-1] // lanes) * 0.4
     else:
         vectors = -(-prod(kernel[:-1]) * (kernel[-1] + problem.out[-1] - 1) // lanes)
-        results = n * groups * o * prod(problem.out)
-        products = 1.3 * results * c * vectors
-        moved = n * lines + groups * o * c * prod(kernel[:-1]) + results / 5
+        products = 1.3 * problem.results * c * vectors
+        moved = n * lines + groups * o * c * prod(kernel[:-1]) + problem.results / 5
     apart = problem.geometry.dilation if problem.has_few_results else problem.geometry.stride
     if apart[-1] > 1:  # entry by entry
         moved *= 2
@@ -139,10 +143,8 @@ def compiled_in_place(problem: Problem) -> float:
         tiles, height = -(-prod(out) // 6), 6
         steps = prod(kernel[:-1]) * -(-kernel[-1] // lanes) * (c + 1) * 2
     else:
-        tall = len(out) == 2 and out[0] >= 4
-        tiles, height = prod(out[:-1]) * -(-out[-1] // lanes), 1
-        if tall:
-            tiles, height = -(-out[0] // 4) * -(-out[-1] // lanes), 4
+        height = 4 if len(out) == 2 and out[0] >= 4 else 1
+        tiles = -(-prod(out[:-1]) // height) * -(-out[-1] // lanes)
         steps = prod(kernel) * c
         if c > 32 or of_tile * steps * size > 1 << 15:  # too much for the first level of cache
             steps *= 2
@@ -208,8 +210,7 @@ def gemm(problem: Problem) -> float:
         whole = prod(kernel) == 1 and {*problem.geometry.stride} == {1}
     copies = 0 if whole else _copies(problem, entries, row)
     calls = 15 * CALL * (1 + entries * problem.dtype.itemsize / (1 << 19))
-    results = n * groups * o * prod(out) * RESULT
-    return (products + copies + calls + results) / threads.get_num_threads()
+    return (products + copies + calls + problem.results * RESULT) / threads.get_num_threads()
 
 
 def winograd(problem: Problem) -> float:
@@ -282,5 +283,4 @@ def rows(problem: Problem) -> float:
         copies = _copies(problem, moved + n * groups * c * prod(out), prod(out))
         calls = (prod(kernel) + 12) * CALL * (1 + moved * size / (1 << 20))
     products = min(products, _products(problem, a, others, b))
-    results = n * groups * o * prod(out) * RESULT
-    return (products + copies + calls + results) / threads.get_num_threads()
+    return (products + copies + calls + problem.results * RESULT) / threads.get_num_threads()

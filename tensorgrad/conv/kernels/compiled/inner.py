@@ -148,8 +148,8 @@ def plan_inner(
     tasks = [
         (group, *some, *others)
         for group in range(groups)
-        for some in _ranges(images, of_images)
-        for others in _ranges(filters, of_filters)
+        for some in ranges(images, of_images)
+        for others in ranges(filters, of_filters)
     ]
     held_images = evenly(-(-images // of_images), PLANES // (together * planes.size * itemsize))
     held_filters = evenly(-(-filters // of_filters), LINES // (together * vectors * n * itemsize))
@@ -174,7 +174,8 @@ def evenly(count: int, most: int) -> int:
     return -(-count // steps)
 
 
-def _ranges(count: int, parts: int) -> list[tuple[int, int]]:
+def ranges(count: int, parts: int) -> list[tuple[int, int]]:
+    """Cut a count into so many parts, as even as can be: where each begins and ends."""
     cuts = [count * i // parts for i in range(parts + 1)]
     return list(pairwise(cuts))
 

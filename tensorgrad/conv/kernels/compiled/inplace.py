@@ -5,7 +5,7 @@ read zeros.
 """
 
 from functools import lru_cache, partial
-from itertools import chain, pairwise
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 from tensorgrad.conv import threads
 from tensorgrad.conv.geometry import Geometry
+from tensorgrad.conv.kernels.compiled.inner import evenly, ranges
 from tensorgrad.conv.kernels.compiled.planes import entry_by_entry
 from tensorgrad.conv.kernels.compiled.tiles import (
     INDEX,
@@ -357,15 +358,15 @@ def plan(x_shape: Shape, w_shape: Shape, geometry: Geometry, itemsize: int, numb
     results, positions = y[2] * -(-y[3] // n) * w[3], taps * -(-w[3] // n)
     few = stride[1] > 1 or (dilation[1] == 1 and positions < results)
     of_group = w[0] // geometry.groups
-    blocks = -(-of_group // FILTERS)
+    of_tile = evenly(of_group, FILTERS)
+    blocks = -(-of_group // of_tile)
     places = [(stride[0] * i - top, stride[1] * j - low) for i, j in np.ndindex(*y[2:])]
     places += [places[-1]] * (taps - len(places))
     # what `convolve` unpacks, but for the first and the last tile of each part
-    table = [few, -(-of_group // blocks), blocks, n, stride[0], *dilation, top, low]
+    table = [few, of_tile, blocks, n, stride[0], *dilation, top, low]
     if few:
         table += chain.from_iterable(places)
     tiles, number = x[0] * geometry.groups * blocks, threads.worth(prod(y) * prod(w[1:]), number)
     parts = 1 if number == 1 else min(4 * number, tiles)
-    ends = [tiles * part // parts for part in range(parts + 1)]
-    tables = [np.array([*some, *table]) for some in pairwise(ends)]
+    tables = [np.array([*some, *table]) for some in ranges(tiles, parts)]
     return InPlace(shape, x, w, y, few, tables)
